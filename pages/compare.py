@@ -102,7 +102,7 @@ def draw_texts(view: CompareView, names: dict[str, str]) -> None:
             st.markdown(f"**{plain(names[prompt.id])}** {badge(prompt)}")
             st.html(marked_html(marked[place], first=place == 0, tokens=prompt.tokens))
             if prompt.words:
-                st.caption(f"Answers: {plain(said(prompt.words))}")
+                st.caption(f"Labels: {plain(said(prompt.words))}")
     st.caption("Marked: words of the first that another prompt lacks, and words of the others that the first lacks.")
 
 

@@ -95,7 +95,7 @@ class AdaptedShelf(PromptShelf):
         with self._database.write() as connection:
             if stands_for(connection, shown) is not None:
                 raise BankError(
-                    f"'{shown}' is the tag of a prompt, and one name stands for one thing; choose another name",
+                    f"'{shown}' is already the tag of a prompt; choose another name",
                     code="name-taken",
                 )
             connection.execute(adapted.insert().values(row))
@@ -130,13 +130,13 @@ class AdaptedShelf(PromptShelf):
             names = sorted(set(connection.execute(select(adapted.c.name)).scalars())) if not found else []
         if not found:
             raise BankError(
-                f"the bank holds no adapted prompt '{reference}'{did_you_mean(reference, names)}; "
-                "'fedprompt adapt' makes one",
+                f"the bank has no adapted prompt '{reference}'{did_you_mean(reference, names)}; create one "
+                "with 'fedprompt adapt'",
                 code="no-such-adapted",
             )
         if len(ids := sorted({row.id for row in found})) > 1:
             raise BankError(
-                f"several adapted prompts begin with {reference} ({', '.join(ids[:3])}); give more of the id",
+                f"several adapted prompts start with {reference} ({', '.join(ids[:3])}); give more of the id",
                 code="several-adapted",
             )
         return _row(found[0])
@@ -189,7 +189,7 @@ def read_body(id: str, text: str) -> AdaptedBody:
         check_numbers(len(body.members), body.weights, body.labels, body.bias)
         check_head(body.made_head(), body.part, body.labels)
     except ValidationError as error:
-        raise _damaged(id, "its content is none of an adapted prompt") from error
+        raise _damaged(id, "its content is not an adapted prompt") from error
     except PromptError as error:
         raise _damaged(id, str(error)) from error
     if body.id != id:
@@ -227,5 +227,5 @@ def _row(row: "Row[Any]") -> AdaptedRow:
 
 def _damaged(id: str, why: str) -> BankError:
     return BankError(
-        f"the adapted prompt {id} is damaged: {why}; 'fedprompt bank verify' lists what is", code="damaged"
+        f"the adapted prompt {id} is damaged: {why}; 'fedprompt bank verify' lists the damage", code="damaged"
     )

@@ -36,7 +36,8 @@ def new_file(destination: Path) -> Iterator[Path]:
     """
     if destination.exists() or destination.is_symlink():
         raise BankError(
-            f"{destination} is there already; choose another name, a backup is never written over", code="there-already"
+            f"{destination} already exists; choose another name, because a backup never overwrites a file",
+            code="there-already",
         )
     temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}")
     try:
@@ -45,7 +46,8 @@ def new_file(destination: Path) -> Iterator[Path]:
         os.link(temporary, destination)  # refuses a name that was taken meanwhile
     except FileExistsError as error:
         raise BankError(
-            f"{destination} is there already; choose another name, a backup is never written over", code="there-already"
+            f"{destination} already exists; choose another name, because a backup never overwrites a file",
+            code="there-already",
         ) from error
     except OSError as error:
         raise BankError(
@@ -107,7 +109,7 @@ def working_copy(path: Path) -> Iterator[Database]:
     """
     path = path.expanduser().absolute()
     if not path.is_file():
-        raise BankError(f"there is no file {path}; 'fedprompt bank backup FILE' writes one", code="no-such-file")
+        raise BankError(f"there is no file {path}; create one with 'fedprompt bank backup FILE'", code="no-such-file")
     with tempfile.TemporaryDirectory(prefix="fedprompt-bank-") as folder:
         copy = SQLiteFile(Path(folder) / "bank.db", shown=str(path))
         try:
@@ -118,7 +120,7 @@ def working_copy(path: Path) -> Iterator[Database]:
         except sqlite3.Error as error:
             raise copy.failure(error) from error
         if not copy.path.stat().st_size:
-            raise BankError(f"{path} is empty, and no bank", code="empty")
+            raise BankError(f"{path} is empty, so it is not a bank", code="empty")
         database = Database(copy)
         try:
             yield database

@@ -81,7 +81,7 @@ class Database:
 
     def _newer(self, found: str) -> str:
         return (
-            f"the bank {self.place.name} was written by a newer fedprompt (schema {found}, this one knows "
+            f"the bank {self.place.name} was written by a newer fedprompt (schema {found}, this one supports "
             f"{HEAD}); update fedprompt, or choose another home with --home DIR"
         )
 
@@ -116,7 +116,7 @@ class Database:
             raise self.place.failure(error.orig) from error
         except TimeoutError as error:
             raise BankError(
-                f"too many threads use the bank {self.place.name} at once; try again", code="bank-busy"
+                f"too many threads use the bank {self.place.name} at the same time; try again", code="bank-busy"
             ) from error
 
 

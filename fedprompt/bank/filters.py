@@ -64,9 +64,11 @@ class Filter:
 
     def __post_init__(self) -> None:
         if self.kind is not None and self.kind not in KINDS:
-            raise BankError(f"'{self.kind}' is none of {', '.join(KINDS)}", code="unknown-kind-of-prompt")
+            raise BankError(
+                f"'{self.kind}' is not a kind of prompt; use one of {', '.join(KINDS)}", code="unknown-kind-of-prompt"
+            )
         if self.split not in ("tune", "validation", "test"):
-            raise BankError(f"'{self.split}' is no split; one of tune, validation, test", code="unknown-split")
+            raise BankError(f"'{self.split}' is not a split; use tune, validation or test", code="unknown-split")
 
 
 def conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[bool]]:

@@ -44,7 +44,7 @@ class JobShelf:
         with self._database.write() as connection:
             added = insert_once(connection, jobs).values(row).returning(jobs.c.number)
             if connection.execute(added).first() is None:
-                raise BankError(f"there is a job '{job}' already", code="there-already")
+                raise BankError(f"there is already a job '{job}'", code="there-already")
 
     def claim_job(self, job: str, pid: int) -> bool:
         """Make a queued job this process's own; return whether it was still to be had.
@@ -143,7 +143,7 @@ class JobShelf:
 
 def _require(row: "Row[Any] | None", job: str) -> "Row[Any]":
     if row is None:
-        raise BankError(f"the bank holds no job '{job}'", code="no-such-job")
+        raise BankError(f"the bank has no job '{job}'", code="no-such-job")
     return row
 
 

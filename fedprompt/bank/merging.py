@@ -133,5 +133,6 @@ def _check_runs(target: Database, there: Connection) -> None:
     for row in there.execute(select(*facts)):
         if known.get(row.id, tuple(row)) != tuple(row):
             raise BankError(
-                f"run '{row.id}' has other settings in the other bank; the two cannot be merged", code="other-settings"
+                f"run '{row.id}' has other settings in the other bank, so the two cannot be merged",
+                code="other-settings",
             )

@@ -35,15 +35,15 @@ def postgres_at(url: str) -> "PostgresDatabase":
         ) from error
     if parsed.drivername not in SCHEMES:
         raise BankError(
-            f"FEDPROMPT_BANK_URL begins with '{parsed.drivername}'; a bank lies in PostgreSQL "
-            "(postgresql://USER@HOST/DATABASE), or without that variable in an SQLite file in the home",
+            f"FEDPROMPT_BANK_URL starts with '{parsed.drivername}', but a bank needs PostgreSQL "
+            "(postgresql://USER@HOST/DATABASE), or, without that variable, an SQLite file in the home",
             code="bank-address",
         )
     try:
         import psycopg  # noqa: F401
     except ImportError as error:
         raise BankError(
-            "FEDPROMPT_BANK_URL names a PostgreSQL database, and psycopg is not installed; run: "
+            "FEDPROMPT_BANK_URL names a PostgreSQL database, but psycopg is not installed; run: "
             f"{pip_command('postgres')}",
             code="package-missing",
         ) from error
@@ -90,9 +90,7 @@ class PostgresDatabase:
         if state == "53100":
             return BankError(f"the disk that holds {where} is full; free some space and try again", code="disk-full")
         if state == "25006":
-            return BankError(
-                f"{where} can only be read; connect to the server that takes writes", code="bank-read-only"
-            )
+            return BankError(f"{where} is read-only; connect to the server that accepts writes", code="bank-read-only")
         if state in ("55P03", "57014", "40P01"):
             return BankError(
                 f"{where} was in use for more than {WAIT_MILLISECONDS // 1000} s; try again", code="bank-busy"
@@ -105,15 +103,15 @@ class PostgresDatabase:
             )
         if state == "42501":
             return BankError(
-                f"the user of {where} lacks a right that it needs; make it the owner of the database",
+                f"the user of {where} lacks a permission; make it the owner of the database",
                 code="bank-denied",
             )
         if not state or state.startswith("08") or state.startswith("57P"):
             return BankError(
-                f"{where} does not answer; see whether the server runs, and check FEDPROMPT_BANK_URL",
+                f"{where} does not answer; check that the server is running, and check FEDPROMPT_BANK_URL",
                 code="bank-unreachable",
             )
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         return BankError(
-            f"{where} refused what was asked of it ({told}); 'fedprompt bank verify' checks it", code="bank-refused"
+            f"{where} refused the request ({told}); check it with 'fedprompt bank verify'", code="bank-refused"
         )

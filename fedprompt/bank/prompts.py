@@ -146,7 +146,7 @@ class PromptShelf:
                     found[row.id] = prompt
         if missing := [id for id in wanted if id not in found]:
             raise BankError(
-                f"the bank holds no prompt {missing[0]}; 'fedprompt bank list' shows what it holds",
+                f"the bank has no prompt {missing[0]}; 'fedprompt bank list' shows its prompts",
                 code="no-such-prompt",
             )
         return {id: found[id] for id in wanted}
@@ -270,7 +270,7 @@ def check_study(connection: Connection, study: str | None, what: str) -> None:
         known = select(studies.c.number).where(studies.c.digest == study)
         if connection.execute(known).first() is None:
             raise BankError(
-                f"{what} cannot be kept: the bank holds no study {study}; record it first", code="no-such-study"
+                f"{what} cannot be saved: the bank has no study {study}; record it first", code="no-such-study"
             )
 
 
@@ -290,7 +290,7 @@ def rebuild(name: str, body: str, blob: bytes | None, id: str, files: AdapterFil
         if isinstance(error, BankError):
             raise
         raise BankError(
-            f"prompt {id} is damaged ({error}); 'fedprompt bank verify' lists what is", code="damaged"
+            f"prompt {id} is damaged ({error}); 'fedprompt bank verify' lists the damage", code="damaged"
         ) from error
 
 
@@ -347,8 +347,8 @@ def resolve(connection: Connection, reference: str) -> str:
     match = _ID.fullmatch(reference.strip())
     if match is None or len(match[1]) < SHORTEST_PREFIX:
         raise BankError(
-            f"'{reference}' is no prompt's id; give 'p1:' and at least its first {SHORTEST_PREFIX} digits, "
-            "as 'fedprompt bank list' shows them, or name@tag, as 'fedprompt bank tags' shows them",
+            f"'{reference}' is not a prompt's id; give 'p1:' and at least its first {SHORTEST_PREFIX} digits "
+            "(see 'fedprompt bank list'), or name@tag (see 'fedprompt bank tags')",
             code="not-a-prompts-id",
         )
     # A range and not LIKE: that reads an index on either database. 'g' comes after every digit.
@@ -357,11 +357,11 @@ def resolve(connection: Connection, reference: str) -> str:
     found = connection.execute(query).scalars().all()
     if not found:
         raise BankError(
-            f"the bank holds no prompt {reference}; 'fedprompt bank list' shows what it holds", code="no-such-prompt"
+            f"the bank has no prompt {reference}; 'fedprompt bank list' shows its prompts", code="no-such-prompt"
         )
     if len(found) > 1:
         raise BankError(
-            f"several prompts begin with {reference} ({', '.join(found)}); give more of the id", code="several-prompts"
+            f"several prompts start with {reference} ({', '.join(found)}); give more of the id", code="several-prompts"
         )
     return str(found[0])
 

@@ -46,7 +46,7 @@ class RunShelf:
         }
         with self._database.write() as connection:
             if connection.execute(select(studies.c.number).where(studies.c.digest == study)).first() is None:
-                raise BankError(f"run '{run}': the bank holds no study {study}; record it first", code="no-such-study")
+                raise BankError(f"run '{run}': the bank has no study {study}; record it first", code="no-such-study")
             connection.execute(insert_once(connection, runs).values(row))
             begun = _run(connection.execute(_runs().where(runs.c.id == run)).one())
         if (begun.kind, begun.study) != (kind, study):
@@ -123,7 +123,7 @@ class RunShelf:
         with self._database.read() as connection:
             found = connection.execute(_runs().where(runs.c.id == id)).first()
         if found is None:
-            raise BankError(f"the bank holds no run '{id}'", code="no-such-run")
+            raise BankError(f"the bank has no run '{id}'", code="no-such-run")
         return _run(found)
 
 

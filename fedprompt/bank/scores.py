@@ -162,7 +162,7 @@ def require_run(connection: Connection, run: str) -> str:
     """
     study = connection.execute(select(runs.c.study).where(runs.c.id == run)).scalar()
     if study is None:
-        raise BankError(f"the bank holds no run '{run}'; start it first", code="no-such-run")
+        raise BankError(f"the bank has no run '{run}'; start it first", code="no-such-run")
     return str(study)
 
 
@@ -205,7 +205,7 @@ def _value(kind: type[V], body: str, row: Any) -> V:
         return kind.model_validate_json(body)
     except ValidationError as error:
         raise BankError(
-            f"a {kind.__name__.lower()} of site '{row.site}' in run '{row.run}' is damaged; "
-            "'fedprompt bank verify' lists what is",
+            f"a {kind.__name__.lower()} of site '{row.site}' in run '{row.run}' is damaged; 'fedprompt bank "
+            "verify' lists the damage",
             code="damaged",
         ) from error

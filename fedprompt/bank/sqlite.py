@@ -47,8 +47,8 @@ class SQLiteFile:
                 self.path.chmod(0o600)
         except OSError as error:
             raise BankError(
-                f"the bank {self.path} cannot be opened for writing ({error.strerror}); "
-                "check the home folder's rights and its disk, or choose another with --home DIR",
+                f"the bank {self.path} cannot be opened for writing ({error.strerror}); check the home "
+                "folder's permissions and its disk, or choose another with --home DIR",
                 code="cannot-write",
             ) from error
 
@@ -102,12 +102,12 @@ class SQLiteFile:
             )
         if name.startswith("SQLITE_READONLY"):
             return BankError(
-                f"the bank {self.name} can only be read; check the rights of the file and its folder",
+                f"the bank {self.name} is read-only; check the permissions of the file and its folder",
                 code="bank-read-only",
             )
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             return BankError(
-                f"{self.name} is not a bank, or it is damaged; restore a copy of it or move it away", code="not-a-bank"
+                f"{self.name} is not a bank, or it is damaged; restore a backup or move it away", code="not-a-bank"
             )
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return BankError(
@@ -115,7 +115,7 @@ class SQLiteFile:
             )
         if name.startswith("SQLITE_CANTOPEN"):
             return BankError(
-                f"the bank {self.name} cannot be opened; check the rights of its folder", code="cannot-read"
+                f"the bank {self.name} cannot be opened; check the permissions of its folder", code="cannot-read"
             )
         if name.startswith("SQLITE_IOERR"):
             return BankError(
@@ -123,7 +123,7 @@ class SQLiteFile:
                 code="disk-fails",
             )
         return BankError(
-            f"the bank {self.name} refused what was asked of it ({error}); 'fedprompt bank verify' checks it",
+            f"the bank {self.name} refused the request ({error}); check it with 'fedprompt bank verify'",
             code="bank-refused",
         )
 

@@ -224,7 +224,7 @@ class Bank(
             first, more = first or problem, more + 1
         if first is not None:
             raise BankError(
-                f"{shown} does not agree with itself in {more} places ({first.where}: {first.what}); refused",
+                f"{shown} contradicts itself in {more} places ({first.where}: {first.what}); refused",
                 code="bank-disagrees",
             )
 
@@ -264,14 +264,14 @@ class Bank(
     def _fill(self, connection: Connection) -> None:
         count = int(connection.execute(select(func.count()).select_from(prompts)).scalar_one())
         if count >= MANY:
-            _log.warning("the bank %s is brought up to date, once: %d prompts, which takes a while", self.where, count)
+            _log.warning("the bank %s is updated once: %d prompts, which takes a while", self.where, count)
         told = time.monotonic()
 
         def heard(done: int) -> None:
             nonlocal told
             if count >= MANY and time.monotonic() - told > SECONDS:
                 told = time.monotonic()
-                _log.warning("the bank %s is brought up to date: %d newest scores are filed", self.where, done)
+                _log.warning("the bank %s is updated: %d newest scores are indexed", self.where, done)
 
         fill_standings(connection, heard)
         _fill_likenesses(connection, self._files)

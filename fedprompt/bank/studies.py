@@ -28,7 +28,7 @@ class StudyShelf:
         """
         if study.digest(model_digest) != digest:
             raise BankError(
-                f"study '{study.study}' cannot be kept as {digest}: that is not the digest of its content",
+                f"study '{study.study}' cannot be saved as {digest}, because that is not the digest of its content",
                 code="another-content",
             )
         row = {
@@ -56,7 +56,7 @@ class StudyShelf:
         with self._database.read() as connection:
             found = connection.execute(select(studies).where(studies.c.digest == digest)).first()
         if found is None:
-            raise BankError(f"the bank holds no study {digest}", code="no-such-study")
+            raise BankError(f"the bank has no study {digest}", code="no-such-study")
         return _row(found)
 
     def scored_studies(self, split: str = "validation") -> tuple[StudyRow, ...]:
@@ -84,7 +84,7 @@ class StudyShelf:
         found = [row for row in self.studies() if reference in (row.digest, row.name)]
         if not found:
             raise BankError(
-                f"the bank holds no study '{reference}'; give its name, or its digest (s1:...)", code="no-such-study"
+                f"the bank has no study '{reference}'; give its name, or its digest (s1:...)", code="no-such-study"
             )
         return found[-1]
 
@@ -94,6 +94,6 @@ def _row(row: "Row[tuple[object, ...]]") -> StudyRow:
         study = Study.model_validate(from_json(row.body), context=KEPT)
     except (ValidationError, ValueError) as error:
         raise BankError(
-            f"study {row.digest} is damaged; 'fedprompt bank verify' lists what is", code="damaged"
+            f"study {row.digest} is damaged; 'fedprompt bank verify' lists the damage", code="damaged"
         ) from error
     return StudyRow(row.digest, row.name, study, row.model_digest, from_time(row.created))

@@ -76,7 +76,7 @@ class TagShelf:
                 f"there is no event '{kind}'{did_you_mean(kind, EVENTS) or '; one of ' + ', '.join(EVENTS)}",
                 code="unknown-event",
             )
-        text = to_json(body, f"what is said of {prompt}")
+        text = to_json(body, f"the event of {prompt}")
         if len(by) > LONGEST_BY or len(text) > LONGEST_NOTE:
             raise BankError(
                 f"a name has at most {LONGEST_BY} characters and a note at most {LONGEST_NOTE:,}", code="too-long"
@@ -94,13 +94,12 @@ class TagShelf:
         with self._database.write() as connection:
             if connection.execute(select(prompts.c.number).where(prompts.c.id == prompt)).first() is None:
                 raise BankError(
-                    f"the bank holds no prompt {prompt}; 'fedprompt bank list' shows what it holds",
+                    f"the bank has no prompt {prompt}; 'fedprompt bank list' shows its prompts",
                     code="no-such-prompt",
                 )
             if kind == "tag" and _is_adapted(connection, f"{body['name']}@{body['tag']}"):
                 raise BankError(
-                    f"'{body['name']}@{body['tag']}' is the name of an adapted prompt, and one name stands for one "
-                    "thing; choose another tag",
+                    f"'{body['name']}@{body['tag']}' is already the name of an adapted prompt; choose another tag",
                     code="name-taken",
                 )
             connection.execute(insert_once(connection, events).values(row))
@@ -162,8 +161,8 @@ def split_tag(text: str) -> tuple[str, str]:
     match = _TAG.fullmatch(text.strip())
     if match is None:
         raise BankError(
-            f"'{text}' is no tag; write name@tag, such as sentiment@production: a name of at most 100 characters, and "
-            "a tag of lower-case letters, digits, '.', '_' and '-'",
+            f"'{text}' is not a valid tag; write name@tag, such as sentiment@production: a name of at most 100 "
+            "characters, and a tag of lower-case letters, digits, '.', '_' and '-'",
             code="not-a-tag",
         )
     return match[1], match[2]
@@ -178,7 +177,7 @@ def tag_body(tag: str, said: Mapping[str, JSON] | None = None) -> dict[str, JSON
     name, word = split_tag(tag)
     if odd := sorted(set(said or {}) - set(SAID_OF_TAGS)):
         raise BankError(
-            f"'{odd[0]}' is nothing that is said of a tag; one of {', '.join(SAID_OF_TAGS)}", code="unknown-detail"
+            f"'{odd[0]}' is not a detail of a tag; use one of {', '.join(SAID_OF_TAGS)}", code="unknown-detail"
         )
     return {**(said or {}), "name": name, "tag": word}
 
@@ -211,8 +210,8 @@ def stands_for(connection: Connection, text: str) -> str | None:
 def adapted_instead(reference: str) -> BankError:
     """Return the error for an adapted prompt where a single one is wanted."""
     return BankError(
-        f"'{reference}' is an adapted prompt, which asks several prompts side by side, and a single prompt is wanted "
-        "here; give the id of one, as 'fedprompt bank list' shows them",
+        f"'{reference}' is an adapted prompt, but a single prompt is needed here; give its id (see 'fedprompt "
+        "bank list')",
         code="adapted-prompt",
     )
 

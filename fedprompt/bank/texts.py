@@ -43,11 +43,12 @@ def to_json(value: Mapping[str, JSON] | list[Any], what: str) -> str:
         text = canonical_json(dict(value) if isinstance(value, Mapping) else value).decode()
     except (TypeError, ValueError) as error:
         raise BankError(
-            f"{what} cannot be kept in the bank: it is not plain JSON ({error})", code="not-json"
+            f"{what} cannot be saved in the bank: it is not plain JSON ({error})", code="not-json"
         ) from error
     if len(text) > MAX_JSON_CHARACTERS:
         raise BankError(
-            f"{what} cannot be kept in the bank: it is longer than {MAX_JSON_CHARACTERS:,} characters", code="too-large"
+            f"{what} cannot be saved in the bank: it is longer than {MAX_JSON_CHARACTERS:,} characters",
+            code="too-large",
         )
     return text
 
@@ -77,8 +78,8 @@ def from_blob(blob: bytes, what: str) -> NDArray[np.float32]:
         tensors = load(blob)
     except (SafetensorError, ValueError, KeyError) as error:
         raise BankError(
-            f"{what}: its vectors are damaged; 'fedprompt bank verify' lists what is", code="damaged"
+            f"{what}: its vectors are damaged; 'fedprompt bank verify' lists the damage", code="damaged"
         ) from error
     if set(tensors) != {TENSOR} or tensors[TENSOR].dtype != np.float32:
-        raise BankError(f"{what}: its vectors are damaged; 'fedprompt bank verify' lists what is", code="damaged")
+        raise BankError(f"{what}: its vectors are damaged; 'fedprompt bank verify' lists the damage", code="damaged")
     return np.asarray(tensors[TENSOR], np.float32)

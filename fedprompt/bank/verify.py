@@ -125,7 +125,7 @@ def _prompts(connection: Connection, files: AdapterFiles) -> Iterator[Problem]:
     # Vectors of up to 64 MB a prompt: few at a time.
     for number, id, kind, model, body, searched, vectors, alike, key, comings, called in _stream(connection, query, 16):
         if not comings:
-            yield Problem(f"prompt {id}", "nothing says where it came from")
+            yield Problem(f"prompt {id}", "its origin is unknown")
         else:
             names = [called] if comings == 1 else _names(connection, id)
             said += sum(hash((word, number)) for word in {one for name in names for one in words_of(searched, name)})
@@ -138,15 +138,15 @@ def _prompts(connection: Connection, files: AdapterFiles) -> Iterator[Problem]:
             yield Problem(f"prompt {id}", f"its content has the id {prompt.id}")
             continue
         if (prompt.kind, None if prompt.tuned is None else prompt.tuned.model) != (kind, model):
-            yield Problem(f"prompt {id}", "its kind or model is not that of its content")
+            yield Problem(f"prompt {id}", "its kind or model does not match its content")
         text = plain(prompt_text(prompt))
         if searched != text and sorted(searched.split("\n")) != sorted(text.split("\n")):  # words may be reordered
-            yield Problem(f"prompt {id}", "the text it is searched by is not that of its content")
+            yield Problem(f"prompt {id}", "its search text does not match its content")
         if likeness_keys(prompt) != {alike: key}:
-            yield Problem(f"prompt {id}", f"what finds its near-duplicates is wrong{REFILL}")
+            yield Problem(f"prompt {id}", f"its near-duplicate index is wrong{REFILL}")
     kept = sum(hash((word, number)) for word, number in _stream(connection, select(words.c.word, words.c.prompt)))
     if kept != said:
-        yield Problem("words", f"they are not those of the prompts' names and texts{REFILL}")
+        yield Problem("words", f"the search words do not match the prompts' names and texts{REFILL}")
 
 
 def _names(connection: Connection, id: str) -> list[str]:
@@ -165,7 +165,7 @@ def _events(connection: Connection) -> Iterator[Problem]:
         if content_id("e1", content) != row.id:
             yield Problem(where, f"its content has the id {content_id('e1', content)}")
         elif not is_signed(row.key, SIGNED + content, signature):
-            yield Problem(where, f"its signature is not that of the key {signer}")
+            yield Problem(where, f"its signature was not made with the key {signer}")
 
 
 def _comparisons(connection: Connection) -> Iterator[Problem]:

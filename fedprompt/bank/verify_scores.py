@@ -16,7 +16,7 @@ __all__ = ["REFILL", "find_score_problems"]
 
 BATCH = 2_000
 TOLERANCE = 1e-9
-REFILL = "; 'fedprompt bank verify --repair' derives it anew"
+REFILL = "; 'fedprompt bank verify --repair' rebuilds it"
 Newest = dict[tuple[int | None, int | None, str], tuple[str, int, int, float]]  # at: created, number, n, total
 
 
@@ -27,7 +27,7 @@ def find_score_problems(connection: Connection) -> Iterator[Problem]:
     paired = yield from _scores(connection, entry_of, newest)
     kept = sum(hash(tuple(row)) for row in _stream(connection, select(scored.c.entry, scored.c.score)))
     if kept != paired:
-        yield Problem("scored", f"prompts and their scores are not paired as they should be{REFILL}")
+        yield Problem("scored", f"prompts and their scores are not paired correctly{REFILL}")
     prompt_of = {entry: id for id, entry in entry_of.items()}
     yield from _marks(connection, newest, prompt_of)
     yield from _standings(connection)
@@ -77,12 +77,12 @@ def _marks(connection: Connection, newest: Newest, prompt_of: dict[int, str]) ->
         if told is None:
             yield Problem(where, f"there is a mark without a score{REFILL}")
         elif told[1] != score:
-            yield Problem(where, f"it does not stand at its newest score at site '{site}'{REFILL}")
+            yield Problem(where, f"it does not point to its newest score at site '{site}'{REFILL}")
         elif (at, score, n, total) != told or value != (total / n if n else None):
-            yield Problem(where, f"it is not what site '{site}' said{REFILL}")
+            yield Problem(where, f"it is not the value that site '{site}' sent{REFILL}")
     for _, entry, site in newest:
         where = f"marks of {prompt_of.get(entry or 0, f'entry {entry}')}"
-        yield Problem(where, f"it does not stand at its newest score at site '{site}'{REFILL}")
+        yield Problem(where, f"it does not point to its newest score at site '{site}'{REFILL}")
 
 
 def _standings(connection: Connection) -> Iterator[Problem]:
@@ -112,7 +112,7 @@ def _facts(connection: Connection) -> Iterator[Problem]:
     apart = select(entries.c.prompt).select_from(both)
     apart = apart.where(or_(*(marks.c[name].is_distinct_from(standings.c[name]) for name in FACTS))).distinct()
     for row in _stream(connection, apart):
-        yield Problem(f"standing of {row.prompt}", f"its marks are filed otherwise than it is{REFILL}")
+        yield Problem(f"standing of {row.prompt}", f"its marks are not indexed correctly{REFILL}")
     query = select(entries.c.prompt.label("id"), boards.c.study, *(standings.c[name] for name in FACTS))
     query = query.select_from(
         standings.join(entries, entries.c.number == standings.c.entry).join(
@@ -125,7 +125,7 @@ def _facts(connection: Connection) -> Iterator[Problem]:
             facts = facts_of(connection, study, [row.id for row in here])
             for row in here:
                 if facts.get(row.id, NOTHING) != {name: row._mapping[name] for name in FACTS}:
-                    yield Problem(f"standing of {row.id}", f"it is filed otherwise than its prompt came{REFILL}")
+                    yield Problem(f"standing of {row.id}", f"it is not indexed under its prompt's time{REFILL}")
 
 
 def _count(connection: Connection, table: Any) -> int:

@@ -36,7 +36,7 @@ def read_words(given: Iterable[str]) -> dict[str, str]:
                 code="not-a-pair",
             )
         if found.setdefault(mine, theirs) != theirs:
-            raise DataError(f"{OPTION} says of one class two things; name each class once", code="named-twice")
+            raise DataError(f"{OPTION} maps one class twice; name each class once", code="named-twice")
     return found
 
 
@@ -59,12 +59,12 @@ class ClassNames(UnknownLabels):
             if label is None:
                 turned = f' (write your own name first: {OPTION} "{theirs}={mine}")' if self._label(mine) else ""
                 raise DataError(
-                    f"{OPTION}: '{theirs}' is no class of the pack{did_you_mean(theirs, labels)}{turned}; its classes "
-                    f"are {_listed(labels)}",
+                    f"{OPTION}: '{theirs}' is not a class of the pack{did_you_mean(theirs, labels)}{turned}; "
+                    f"its classes are {_listed(labels)}",
                     code="unknown-class",
                 )
             if self._said.setdefault(normalise(mine), label) != label:
-                raise DataError(f"{OPTION} says of one class two things; name each class once", code="named-twice")
+                raise DataError(f"{OPTION} maps one class twice; name each class once", code="named-twice")
 
     def label_of(self, answer: str) -> str:
         """Return the label that an answer means, or the answer itself where it means none."""

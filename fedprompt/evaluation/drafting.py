@@ -190,9 +190,8 @@ def _answer(path: Path, columns: Sequence[Column], named: str | None, text: str 
     if len(free) > 1 and worded:
         return min(worded, key=lambda column: _rank(column.name, FREE_ANSWER_NAMES))
     raise DataError(
-        f"{path}: no column looks like an answer (2 to {MAX_LABELS} short values that repeat); the "
-        "columns there are "
-        f"{', '.join(_called(c) for c in columns[:20])}; name the answer's column, or call it 'answer'",
+        f"{path}: no column looks like an answer (2 to {MAX_LABELS} short values that repeat); the columns are "
+        f"{', '.join(_called(c) for c in columns[:20])}; name the answer column, or rename it to 'answer'",
         code="no-answer-column",
     )
 
@@ -215,8 +214,7 @@ def _source(path: Path, columns: Sequence[Column], target: Column, named: str | 
         rest = [column for column in rest if column.name == named]
     if not rest:
         raise DataError(
-            f"{path}: no column with text beside the answer '{_called(target)}'; add one, or name another "
-            "answer column",
+            f"{path}: no text column beside the answer '{_called(target)}'; add one, or name another answer column",
             code="no-text-column",
         )
     return max(rest, key=lambda column: column.mean_length)
@@ -315,7 +313,7 @@ def _header(path: Path, guess: ColumnGuess, found: Survey, options: str) -> str:
     named = {column.name: _called(column) for column in found.columns}
     count = f"{len(guess.labels)} labels" if guess.labels else "free text"
     lines = [
-        f"A study drafted from {_shown(path.name)}: read it, change what is not right, then check it.",
+        f"A study drafted from {_shown(path.name)}. Review it, edit it, then check it.",
         f"Input: column '{named[guess.text]}'. Answer: column '{named[guess.answer]}', {count}.",
         f"Read as: {found.assumed.sentence}.",
     ]
@@ -323,11 +321,11 @@ def _header(path: Path, guess: ColumnGuess, found: Survey, options: str) -> str:
     if guess.labels and len(values) > len(guess.labels):
         left = len(values) - len(guess.labels)
         lines.append(
-            f"{left} value{'' if left == 1 else 's'} of that column {'is' if left == 1 else 'are'} no label here: too "
-            "rare, or made like a sentence. 'fedprompt data check' names the lines."
+            f"{left} value{'' if left == 1 else 's'} of that column {'is' if left == 1 else 'are'} not a label "
+            "here: too rare, or like a sentence. 'fedprompt data check' lists the lines."
         )
     if options:
-        lines.append(f"Give this file with: {options}")
+        lines.append(f"Use this file with: {options}")
     return "".join(f"# {line}\n" for line in lines)
 
 

@@ -36,16 +36,15 @@ def wanted_columns(path: Path, fields: Sequence[str], given: Columns, *, answere
     names = [*fields, ANSWER] if answered else list(fields)
     if stray := [name for name in given.named if name not in (*fields, ANSWER)]:
         raise DataError(
-            f"{path}: --map names '{stray[0]}', which is no field of the "
-            f"study{did_you_mean(stray[0], names)}; "
-            f"the fields are {', '.join(names)}",
+            f"{path}: --map names '{stray[0]}', which is not a field of the "
+            f"study{did_you_mean(stray[0], names)}; the fields are {', '.join(names)}",
             code="unknown-field",
         )
     if given.header is False and given.in_order:
         return {name: at_place(place) for place, name in enumerate(names)}
     if given.header is False and (missing := [name for name in names if name not in given.named]):
         raise DataError(
-            f"{path}: without a header --map has to say which column '{missing[0]}' is: {missing[0]}=#1",
+            f"{path}: without a header, --map must give the column of '{missing[0]}': {missing[0]}=#1",
             code="place-missing",
         )
     columns = {name: given.named.get(name, name) for name in names}
@@ -74,8 +73,8 @@ def found_columns(
     group = given.group
     if given.in_order and len(table.columns) != len(wanted):
         raise DataError(
-            f"{table.path}: {len(table.columns)} columns, and the study has {len(wanted)} ({', '.join(wanted)}); "
-            f"say which is which, for example {map_option(dict(wanted))}",
+            f"{table.path} has {len(table.columns)} columns, but the study has {len(wanted)} "
+            f"({', '.join(wanted)}); map them, for example with {map_option(dict(wanted))}",
             code="columns-unlike-study",
         )
     found = {name: column_of(table.columns, column) for name, column in wanted.items()}
@@ -142,7 +141,7 @@ def _refuse_label_as_name(table: Table, labels: Sequence[str]) -> None:
     known = {normalise(label) for label in labels}
     at = next((place for place, name in enumerate(table.columns) if name and normalise(name) in known), None)
     if at is not None:
-        raise doubt(table, f"what stands above column {at + 1} is a label of the study")
+        raise doubt(table, f"the heading of column {at + 1} is a label of the study")
 
 
 def _missing(

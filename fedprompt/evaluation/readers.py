@@ -158,13 +158,13 @@ def read_case(table: Table, row: Row, columns: Mapping[str, str], group: str | N
             text = as_text(row.values.get(column))
         except TypeError as error:
             raise DataError(
-                f"{_where(table, row, name, column)}: holds {error}, not text; give one plain value", code="not-text"
+                f"{_where(table, row, name, column)}: has {error}, not text; give one plain value", code="not-text"
             ) from None
         if text is None:
             if column not in row.values:
                 raise DataError(
-                    f"{_where(table, row, name, column)}: this line lacks that key, which other lines have; add it or "
-                    "remove the case",
+                    f"{_where(table, row, name, column)}: this line lacks that key, which other lines have; "
+                    "add the key or remove the case",
                     code="no-value",
                 )
             raise DataError(
@@ -176,7 +176,7 @@ def read_case(table: Table, row: Row, columns: Mapping[str, str], group: str | N
     own = values.pop("--group").strip() if group is not None else None
     answer = values.pop(ANSWER, "")
     if answer != answer.strip():
-        table.noted.note("with spaces around the answer, which are left out", row.line)
+        table.noted.note("with spaces around the answer, which are removed", row.line)
     return Case(values, answer.strip(), own, row.line, _digest_of(row))
 
 
@@ -198,9 +198,8 @@ def _count(
     if len(counts) == 1 and len(labels) > 1 and not alone:
         only = cases[0].answer
         raise DataError(
-            f"{path} {unit} {cases[0].line} and all others, field '{ANSWER}' (column '{column}'): every "
-            "case is "
-            f"labelled '{only}'; add cases of another label ({', '.join(labels[:SHOWN_COLUMNS])})",
+            f"{path} {unit} {cases[0].line} and all others, field '{ANSWER}' (column '{column}'): every case "
+            f"has the label '{only}'; add cases with another label ({', '.join(labels[:SHOWN_COLUMNS])})",
             code="one-label-only",
         )
     return {label: counts[label] for label in labels}
@@ -218,10 +217,8 @@ def _warnings(
     if contradictions:
         where = "; ".join(_listed(each.lines, unit) for each in contradictions[:SHOWN_LINES])
         more = "; ..." if len(contradictions) > SHOWN_LINES else ""
-        said.append(
-            f"{_counted(len(contradictions), 'input')} under two or more answers, kept together ({where}{more})"
-        )
-    said.extend(f"no case is labelled '{label}'" for label, count in by_answer.items() if not count)
+        said.append(f"{_counted(len(contradictions), 'input')} with two or more answers, kept together ({where}{more})")
+    said.extend(f"no case has the label '{label}'" for label, count in by_answer.items() if not count)
     return tuple(said)
 
 

@@ -59,9 +59,11 @@ class UnknownLabels:
         label, (times, line) = next(iter(self._found.items()))
         hint = _near(label, self._labels)
         shown = (
-            f"unknown label '{label}'" if label_like(label) and (hint or times >= OFTEN) else "a text that is no label"
+            f"unknown label '{label}'"
+            if label_like(label) and (hint or times >= OFTEN)
+            else "a text that is not a label"
         )
-        others = f" ({self._rows - 1:,} more rows hold no label either)" if self._rows > 2 else ""
+        others = f" ({self._rows - 1:,} more rows have no label either)" if self._rows > 2 else ""
         return (
             f"{table.path} {table.unit} {line}, field '{ANSWER}' (column '{called(column, table.columns)}'): "
             f"{shown}{hint}{others}; the study's labels are {', '.join(self._labels[:SHOWN_LABELS])}"

@@ -53,10 +53,11 @@ class Archive:
             ExportError: there is no such file, it is larger than ``limit``, or it is damaged.
         """
         if name not in self.sizes:
-            raise ExportError(f"{self.path}: the file {name} is missing; the export is cut off", code="file-missing")
+            raise ExportError(f"{self.path}: the file {name} is missing; the export is incomplete", code="file-missing")
         if self.sizes[name] > limit:
             raise ExportError(
-                f"{self.path}: {name} is larger than {limit:,} bytes, which no export's is", code="too-large"
+                f"{self.path}: {name} is larger than {limit:,} bytes, the limit for a file of an export",
+                code="too-large",
             )
         try:
             found = self._open(name, self.sizes[name])
@@ -69,14 +70,18 @@ class Archive:
             ValueError,
         ) as error:
             raise ExportError(
-                f"{self.path}: {name} is damaged or cut off; fetch the export again", code="damaged"
+                f"{self.path}: {name} is damaged or incomplete; download the export again", code="damaged"
             ) from error
         except Exception as error:
             if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-                raise ExportError(f"{self.path}: {name} is damaged; fetch the export again", code="damaged") from error
+                raise ExportError(
+                    f"{self.path}: {name} is damaged; download the export again", code="damaged"
+                ) from error
             raise
         if len(found) != self.sizes[name]:
-            raise ExportError(f"{self.path}: {name} is not as long as it says; fetch the export again", code="damaged")
+            raise ExportError(
+                f"{self.path}: {name} has another length than stated; download the export again", code="damaged"
+            )
         return found
 
 
@@ -93,14 +98,16 @@ def open_archive(path: Path) -> Iterator[Archive]:
             yield _folder(path)
             return
         if not path.is_file():
-            raise ExportError(f"{path}: no such file", code="no-such-file")
+            raise ExportError(f"{path} does not exist", code="no-such-file")
         _check_directory(path)
         with zipfile.ZipFile(path) as opened:
             yield _zip(path, opened)
     except zipfile.BadZipFile as error:
-        raise ExportError(f"{path}: not a zip file, or cut off; fetch the export again", code="not-a-zip") from error
+        raise ExportError(
+            f"{path}: not a zip file, or incomplete; download the export again", code="not-a-zip"
+        ) from error
     except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
+        raise ExportError(f"{path} cannot be read ({error.strerror})", code="cannot-read") from error
 
 
 def _folder(path: Path) -> Archive:
@@ -111,7 +118,7 @@ def _folder(path: Path) -> Archive:
             kind = full.lstat()
             name = full.relative_to(path).as_posix()
             if stat.S_ISLNK(kind.st_mode):
-                raise ExportError(f"{path}: {name} is a link, which no export holds", code="link")
+                raise ExportError(f"{path}: {name} is a link; exports have no links", code="link")
             if stat.S_ISREG(kind.st_mode):
                 sizes[_checked(path, name)] = kind.st_size
             elif not stat.S_ISDIR(kind.st_mode):
@@ -131,7 +138,7 @@ def _zip(path: Path, opened: zipfile.ZipFile) -> Archive:
     for info in opened.infolist():
         name = _checked(path, info.filename)
         if stat.S_ISLNK(info.external_attr >> 16):
-            raise ExportError(f"{path}: {name} is a link, which no export holds", code="link")
+            raise ExportError(f"{path}: {name} is a link; exports have no links", code="link")
         if info.is_dir():
             continue
         if name in sizes:
@@ -178,17 +185,17 @@ def _checked(path: Path, name: str) -> str:
     climbs = name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or _DRIVE.match(name)
     if climbs or not parts or len(name) > 200:
         raise ExportError(
-            f"{path}: the name {name[:80]!r} climbs out of the export's folder; refused", code="outside-folder"
+            f"{path}: the name {name[:80]!r} points outside the export's folder; refused", code="outside-folder"
         )
     if not name.isprintable():
         raise ExportError(
-            f"{path}: the name {name[:80]!r} holds characters that cannot be shown; pack it without that file",
+            f"{path}: the name {name[:80]!r} has characters that cannot be displayed; create it without that file",
             code="odd-file-name",
         )
     if name.lower().endswith(_PICKLES):
         raise ExportError(
-            f"{path}: {name} may hold a pickle, which can run code; only safetensors are read, so save it as "
-            "safetensors or take it out",
+            f"{path}: {name} may contain a pickle, which can run code. Only safetensors are read, so save it "
+            "as safetensors or remove it",
             code="pickle",
         )
     return name
@@ -196,12 +203,12 @@ def _checked(path: Path, name: str) -> str:
 
 def _check_count(path: Path, sizes: Mapping[str, int]) -> None:
     if len(sizes) > MAX_FILES:
-        raise ExportError(f"{path}: more than {MAX_FILES:,} files, which no export has", code="too-many")
+        raise ExportError(f"{path}: more than {MAX_FILES:,} files, the limit for an export", code="too-many")
 
 
 def _check_total(path: Path, sizes: Mapping[str, int]) -> None:
     if sum(sizes.values()) > MAX_TOTAL_BYTES:
-        raise ExportError(f"{path}: more than {MAX_TOTAL_BYTES:,} bytes once unpacked; refused", code="too-large")
+        raise ExportError(f"{path}: more than {MAX_TOTAL_BYTES:,} bytes after unpacking; refused", code="too-large")
 
 
 def _check_directory(path: Path) -> None:
@@ -216,7 +223,7 @@ def _check_directory(path: Path) -> None:
     if at < 0 or len(tail) < at + 22:
         raise zipfile.BadZipFile("no end of the list of files")
     if tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
-        raise ExportError(f"{path}: a zip for more than 4 GB, which no export needs; refused", code="too-large")
+        raise ExportError(f"{path}: a zip for more than 4 GB; refused", code="too-large")
     (directory,) = struct.unpack("<I", tail[at + 12 : at + 16])
     if directory > MAX_DIRECTORY_BYTES:
         raise ExportError(

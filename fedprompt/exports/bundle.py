@@ -55,7 +55,7 @@ class Bundle:
 
     name = "bundle"
     title = "Bundle"
-    description = "Everything, for another fedprompt: prompts, vectors, scores and hashes, without loss."
+    description = "Everything for another fedprompt: prompts, vectors, scores and hashes, without loss."
     suffix = ".zip"
     many = True
     needs_model = False
@@ -151,7 +151,7 @@ def read_bundle(archive: Archive, *, adapted: bool = False) -> tuple[Imported, .
     path = archive.path
     for name in archive.names:
         if name not in _FILES and not SOFT_FILE.fullmatch(name):
-            raise ExportError(f"{path}: {name} is no file of a bundle; refused", code="stray-file")
+            raise ExportError(f"{path}: {name} does not belong in a bundle; refused", code="stray-file")
     _check_hashes(archive)
     signature = _check_signature(archive)
     body = _parse(archive)
@@ -159,14 +159,14 @@ def read_bundle(archive: Archive, *, adapted: bool = False) -> tuple[Imported, .
     if stray := sorted(name for name in archive.names if SOFT_FILE.fullmatch(name) and name not in named):
         raise ExportError(f"{path}: {stray[0]} belongs to no prompt of bank.json; refused", code="stray-file")
     if len({prompt.id for prompt in body.prompts}) != len(body.prompts):
-        raise ExportError(f"{path}: bank.json holds a prompt twice; refused", code="prompt-twice")
+        raise ExportError(f"{path}: bank.json lists a prompt twice; refused", code="prompt-twice")
     if body.adapted and not adapted:
         raise ExportError(
-            f"{path}: bank.json holds an adapted prompt, which is one home's own and does not belong here; refused",
+            f"{path}: bank.json has an adapted prompt, which belongs to one home only; refused",
             code="adapted-prompt",
         )
     if len({one.id for one in body.adapted}) != len(body.adapted):
-        raise ExportError(f"{path}: bank.json holds an adapted prompt twice; refused", code="prompt-twice")
+        raise ExportError(f"{path}: bank.json lists an adapted prompt twice; refused", code="prompt-twice")
     found = tuple(_rebuild(archive, described, signature) for described in body.prompts)
     held = {one.prompt.id: one.prompt for one in found}
     return (*found, *(_rebuild_adapted(path, described, held, signature) for described in body.adapted))
@@ -202,7 +202,7 @@ def _rebuild_adapted(
     where = f"{path}: adapted prompt {described.id}"
     if missing := [id for id in described.members if id not in held]:
         raise ExportError(
-            f"{where}: its member {missing[0]} is not in the bundle; it is cut off", code="member-missing"
+            f"{where}: its member {missing[0]} is not in the bundle, so the bundle is incomplete", code="member-missing"
         )
     try:
         members = tuple(held[id] for id in described.members)
@@ -211,7 +211,7 @@ def _rebuild_adapted(
     except PromptError as error:
         raise ExportError(f"{where}: {error}", code=error.code) from error
     if adapted.id != described.id:
-        raise ExportError(f"{where} has another content than its id says; refused", code="another-content")
+        raise ExportError(f"{where} does not match its id; refused", code="another-content")
     notes = {
         "name": described.name,
         "reading": described.reading.model_dump(mode="json"),
@@ -274,14 +274,14 @@ def _check_hashes(archive: Archive) -> None:
     there = set(archive.names) - {"hashes.json", "signature.json"}
     if missing := sorted(set(hashes.files) - there):
         raise ExportError(
-            f"{archive.path}: the file {missing[0]} is missing; the bundle is cut off", code="file-missing"
+            f"{archive.path}: the file {missing[0]} is missing; the bundle is incomplete", code="file-missing"
         )
     if stray := sorted(there - set(hashes.files)):
         raise ExportError(f"{archive.path}: {stray[0]} is not listed in hashes.json; refused", code="stray-file")
     for name in sorted(there):
         if hashlib.sha256(archive.read(name)).hexdigest() != hashes.files[name]:
             raise ExportError(
-                f"{archive.path}: {name} does not have its SHA-256; fetch the bundle again", code="another-content"
+                f"{archive.path}: {name} does not match its SHA-256; download the bundle again", code="another-content"
             )
 
 
@@ -296,7 +296,7 @@ def _check_signature(archive: Archive) -> dict[str, Any]:
     message = SIGNED + archive.read("hashes.json", MAX_JSON_BYTES)
     if not is_signed(signed.key, message, bytes.fromhex(signed.signature)):
         raise ExportError(
-            f"{archive.path}: its signature is not that of the key it names; fetch the bundle again",
+            f"{archive.path}: its signature does not match its key; download the bundle again",
             code="not-the-signature",
         )
     return {"state": "signed", "signer": fingerprint(signed.key)}
@@ -308,8 +308,8 @@ def _parse(archive: Archive) -> BundleFile:
         for version in measure(raw, _PROMPTS, "version"):
             if version.isascii() and version.isdigit() and int(version) > VERSION:
                 raise ExportError(
-                    f"{archive.path}: bank.json has version {version} and this fedprompt reads up to {VERSION}; "
-                    "update fedprompt",
+                    f"{archive.path}: bank.json has version {version}, but this fedprompt reads up to "
+                    f"{VERSION}; update fedprompt",
                     code="newer-version",
                 )
         return checked_json(BundleFile, raw, _PROMPTS, strict=True)
@@ -323,7 +323,7 @@ def _rebuild(archive: Archive, described: BundlePrompt, signature: Mapping[str, 
     soft: Mapping[str, Any] | None = None
     if described.soft is not None:
         if described.soft.file != _soft_name(described.id):
-            raise ExportError(f"{where} names the vectors of another prompt; refused", code="vectors-of-another")
+            raise ExportError(f"{where} has the vectors of another prompt; refused", code="vectors-of-another")
         vectors = load_tensor(archive.read(described.soft.file), TENSOR, where)
         soft = described.soft.model_dump(include={"model", "tokens", "width"})
     try:
@@ -332,7 +332,7 @@ def _rebuild(archive: Archive, described: BundlePrompt, signature: Mapping[str, 
     except PromptError as error:
         raise ExportError(f"{where}: {error}", code=error.code) from error
     if prompt.id != described.id:
-        raise ExportError(f"{where} has another content than its id says; refused", code="another-content")
+        raise ExportError(f"{where} does not match its id; refused", code="another-content")
     notes: dict[str, Any] = {"reading": described.reading.model_dump(mode="json"), "signature": dict(signature)}
     if described.study is not None:
         notes["study"] = described.study.model_dump(mode="json")

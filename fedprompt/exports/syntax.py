@@ -145,7 +145,7 @@ def read_braces(
     """
     if len(text) > MAX_TEXT:
         raise ExportError(
-            f"{where}: its text is longer than {MAX_TEXT:,} characters, which no prompt's is", code="too-long"
+            f"{where}: its text is longer than {MAX_TEXT:,} characters, the limit for a prompt", code="too-long"
         )
     found: list[Part] = []
     at = 0
@@ -193,25 +193,24 @@ def _why_not(tag: str) -> str:
     """Return what a tag is that is no plain variable, and what to do about it."""
     shown, inner = repr(tag[:60]), tag[2:-2].strip(" \t\r\n-")
     if tag.startswith("{#"):
-        return f"{shown} is a comment of the template; take it out"
+        return f"{shown} is a comment of the template; remove it"
     if tag.startswith("{%"):
         return (
-            f"the block {shown} is more than a variable, and templates that run code are not read; write the text out"
+            f"the block {shown} is more than a variable, and templates that run code are not supported; write "
+            "the text out"
         )
     if inner.startswith("env."):
-        return (
-            f"the tag {shown} is more than a variable: it asks for this machine's environment; write its text in place"
-        )
+        return f"the tag {shown} reads this machine's environment; write its text instead"
     if inner in _CONSTANTS:
-        return f"the tag {shown} is more than a variable: it is a constant; write its text in place"
+        return f"the tag {shown} is a constant; write its text instead"
     if "|" in inner:
         return (
-            f"the tag {shown} is more than a variable: its filter would change the case's text; write the variable "
-            "alone and prepare the field"
+            f"the tag {shown} has a filter, which would change the case's text; use the variable alone and "
+            "prepare the field"
         )
     return (
-        f"the tag {shown} is more than a variable, and templates that run code are not read; write it as text or a "
-        "plain variable"
+        f"the tag {shown} is more than a variable, and templates that run code are not supported; write it as "
+        "text or a plain variable"
     )
 
 

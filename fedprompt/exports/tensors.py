@@ -36,16 +36,16 @@ def load_tensor(blob: bytes, name: str, where: str) -> NDArray[np.float32]:
         check_tensors(blob)
         tensors: dict[str, Any] = dict(deserialize(blob))  # type: ignore[no-untyped-call]
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ExportError(f"{where}: its vectors are no safetensors file, or are damaged", code="damaged") from error
+        raise ExportError(f"{where}: its vectors are not safetensors file, or are damaged", code="damaged") from error
     if name not in tensors:
         held = ", ".join(f"'{one[:60]}'" for one in sorted(tensors)[:3]) or "nothing"
         raise ExportError(
-            f"{where}: its safetensors file must hold the tensor '{name}' and nothing else; it holds {held}",
+            f"{where}: its safetensors file must contain only the tensor '{name}', but contains {held}",
             code="other-tensors",
         )
     if others := sorted(set(tensors) - {name}):
         raise ExportError(
-            f"{where}: its safetensors file must hold the tensor '{name}' and nothing else; it also holds "
+            f"{where}: its safetensors file must contain only the tensor '{name}', but also contains "
             f"'{others[0][:60]}', weights that a soft prompt does not have",
             code="other-tensors",
         )

@@ -33,9 +33,7 @@ def publishing(destination: Path) -> Iterator[Path]:
     """
     zipped = destination.suffix.lower() == ".zip"
     if _is_taken(destination, zipped):
-        raise ExportError(
-            f"{destination} is there already; choose another name or take it away first", code="there-already"
-        )
+        raise ExportError(f"{destination} already exists; choose another name or delete it first", code="there-already")
     work: Path | None = None
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +68,8 @@ def check_space(destination: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ExportError(
-            f"{destination}: the export needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB "
-            "free; make room or choose another disk",
+            f"{destination}: the export needs {needed / 1e9:.1f} GB, but the disk has {free / 1e9:.1f} GB "
+            "free; free some space or choose another disk",
             code="disk-full",
         )
 
@@ -132,7 +130,5 @@ def _is_empty_folder(path: Path) -> bool:
 
 def _unwritten(destination: Path, error: OSError) -> ExportError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return ExportError(f"{destination}: the disk is full; make room or choose another disk", code="disk-full")
-    return ExportError(
-        f"{destination}: cannot be written ({error.strerror}); choose another place", code="cannot-write"
-    )
+        return ExportError(f"{destination}: the disk is full; free some space or choose another disk", code="disk-full")
+    return ExportError(f"{destination} cannot be written ({error.strerror}); choose another place", code="cannot-write")

@@ -51,7 +51,7 @@ class Beside(Generic[T]):
             threading.Thread(target=work, name=f"asks {site}", daemon=True).start()
         except RuntimeError as error:
             raise FederationError(
-                f"site '{site}' could not be asked: this machine starts no more threads", code="no-more-threads"
+                f"site '{site}' could not be asked: this machine cannot start more threads", code="no-more-threads"
             ) from error
 
     def next(self, timeout: float | None) -> Ended[T]:

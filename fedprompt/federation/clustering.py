@@ -75,7 +75,7 @@ def group_by_scores(scores: Mapping[str, Mapping[str, float]], asked: Groups) ->
     templates = sorted({template for found in scores.values() for template in found})
     if any(set(scores[site]) != set(templates) for site in sites):
         raise FederationError(
-            "sites scored different templates, so their scores cannot be likened", code="different-templates"
+            "sites scored different templates, so their scores cannot be compared", code="different-templates"
         )
     values = np.array([[scores[site][template] for template in templates] for site in sites], dtype=np.float64)
     centred = values - values.mean(axis=1, keepdims=True) if values.size else values
@@ -133,10 +133,10 @@ def _grouped(
     sites: Sequence[str], rows: NDArray[np.float64], asked: Groups, deltas: NDArray[np.float64] | None
 ) -> Grouping:
     if not len(sites):
-        raise FederationError("no site answered, so there is nothing to make groups of", code="no-answers")
+        raise FederationError("no site answered, so there is nothing to group", code="no-answers")
     if len(sites) > MOST_SITES:
         raise FederationError(
-            f"{len(sites):,} sites are too many to liken each to each; groups are made of {MOST_SITES:,} at most",
+            f"{len(sites):,} sites are too many to compare with each other; the limit is {MOST_SITES:,}",
             code="too-many",
         )
     likeness = cosines(rows)
@@ -173,11 +173,11 @@ def _still(deltas: NDArray[np.float64]) -> float:
 
 def _why_not(across: float, still: float | None, asked: Groups) -> str:
     if across >= asked.apart:
-        return f"some of them are alike ({across:.2f}, and below {asked.apart:g} is asked for)"
+        return f"some of them are similar ({across:.2f}; groups need a similarity below {asked.apart:g})"
     if still is not None and still > asked.still:
-        return f"together they still move ({still:.2f} of the longest update, and at most {asked.still:g} is asked for)"
+        return f"together they still move ({still:.2f} of the longest update; the limit is {asked.still:g})"
     return ""
 
 
 def _said(cut: Cut, asked: Groups) -> Cut:
-    return cut if cut.taken or cut.why else replace(cut, why=f"there are {asked.most} groups already")
+    return cut if cut.taken or cut.why else replace(cut, why=f"there are already {asked.most} groups")

@@ -185,7 +185,7 @@ class Gathering(Generic[T]):
             reason = failed[-1].reason if failed else "no site was asked"
             lied = bool(failed) and all(one.why == "untrue" for one in failed)
             raise (ReplyUntrue if lied else FederationError)(
-                f"{given} of {len(self.taking_part)} sites answered and {self.quorum} are needed ({reason})",
+                f"{given} of {len(self.taking_part)} sites answered; {self.quorum} are required ({reason})",
                 code="too-few-answers",
             )
 

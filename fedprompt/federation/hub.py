@@ -80,7 +80,7 @@ class Hub:
         """
         if unknown := sorted(set(sites) - set(self.sites)):
             raise FederationError(
-                f"there is no site '{unknown[0]}'; there are {', '.join(self.sites)}", code="unknown-site"
+                f"there is no site '{unknown[0]}'; known sites: {', '.join(self.sites)}", code="unknown-site"
             )
         some = _Some(self._transport, sites)
         found = Hub(some, self._study, self._version, ledgers=self._ledgers, held_to=self.held_to)
@@ -133,10 +133,10 @@ class Hub:
         try:
             parcel = unpack_reply(data)
         except EgressRefused as error:
-            raise ReplyUntrue(f"site '{site}' sent what is no reply: {error}", code=error.code) from error
+            raise ReplyUntrue(f"site '{site}' sent an invalid reply: {error}", code=error.code) from error
         reply = parcel.message
         if reply.task != task.task:
-            raise ReplyUntrue(f"site '{site}' answered another task than it was asked", code="not-what-was-asked")
+            raise ReplyUntrue(f"site '{site}' answered a different task", code="not-what-was-asked")
         if isinstance(reply, Refusal):
             raise SiteRefused(f"site '{site}' refused to {task.verb}: {REFUSALS[reply.code].hub}", code=reply.code)
         if reply.verb != task.verb:

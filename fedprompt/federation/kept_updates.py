@@ -58,6 +58,4 @@ def unpack_updates(body: Mapping[str, Any]) -> tuple[Update, ...]:
         named = enumerate(zip(body["sites"], body["cases"], strict=True))
         return tuple(Update(site, arrays[str(place)], int(cases)) for place, (site, cases) in named)
     except (binascii.Error, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise FederationError(
-            "updates that were kept are damaged; restore the bank from a backup", code="damaged"
-        ) from error
+        raise FederationError("the kept updates are damaged; restore the bank from a backup", code="damaged") from error

@@ -73,15 +73,16 @@ class Ledgers:
         """
         if not HEAD.fullmatch(delivered.head):
             raise ReplyUntrue(
-                f"site '{site}' sent no head of a ledger with its reply, so the reply was dropped", code="no-head"
+                f"site '{site}' sent no ledger head with its reply, so the reply was dropped", code="no-head"
             )
         if known is not None and follow(known, delivered.trail) != delivered.head:
             seen = None if self._book is None else self._book.seen(site)
-            since = "before in this run" if seen is None else f"at {seen.at}"
+            since = "earlier in this run" if seen is None else f"at {seen.at}"
             raise ReplyUntrue(
-                f"site '{site}' showed a ledger that does not go on from the head that this hub saw {since} "
-                f"({known[:SHOWN]}...), so entries were removed or rewritten there, or an old copy was restored; its "
-                f"reply was dropped. Ask its operator for 'fedprompt site ledger --head {known}'. {_accept(site)}",
+                f"site '{site}' showed a ledger that does not continue from the head that this hub saw {since} "
+                f"({known[:SHOWN]}...). Entries were removed or changed there, or an old copy was restored. "
+                f"Its reply was dropped. Ask its operator for 'fedprompt site ledger --head {known}'. "
+                f"{_accept(site)}",
                 code="ledger-rewritten",
             )
         if self._book is not None:
@@ -99,9 +100,8 @@ class Ledgers:
         seen = self._book.seen(site)
         if seen is not None and seen.identity not in (None, identity):
             raise ReplyUntrue(
-                f"site '{site}' now has the key {identity}, and this hub knew it by {seen.identity} at {seen.at}: its "
-                "key was lost, or this is another site under its name; its reply was dropped. Ask its operator. "
-                f"{_accept(site)}",
+                f"site '{site}' now has the key {identity}, but had {seen.identity} at {seen.at}. Its key was "
+                f"lost, or another site uses its name. Its reply was dropped. Ask its operator. {_accept(site)}",
                 code="another-key",
             )
         new = seen is None or seen.identity is None
@@ -112,6 +112,5 @@ class Ledgers:
 
 def _accept(site: str) -> str:
     return (
-        "If its ledger began anew with your knowledge, accept that with "
-        f"'fedprompt hub sites {site} --ledger-restarted'"
+        f"If you know that its ledger was restarted, accept that with 'fedprompt hub sites {site} --ledger-restarted'"
     )

@@ -18,7 +18,7 @@ __all__ = ["LEFT_OUT", "Controls", "Desk", "Open", "Order", "Taken", "What", "sa
 What = Literal["wait", "close", "leave-out", "take-back"]
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 LONGEST_SECONDS = 7 * 24 * 3600.0
-LEFT_OUT = "left out by the hub operator"
+LEFT_OUT = "excluded by the hub operator"
 
 
 class Order(Closed):
@@ -155,43 +155,43 @@ class Controls:
         if order.site is not None:
             return self._leave(order, order.site, here) if order.what == "leave-out" else self._take_back(order.site)
         if here is None or order.token != here.token:
-            return False, "the step that it was meant for is over"
+            return False, "the order was for a step that has ended"
         if order.what == "wait":
             end = here.extend(order.seconds or 0.0)
             if end is None:
-                return False, "this step waits for every site as long as it takes, so there is nothing to lengthen"
-            return True, f"sites now have {end:.0f} s from the step's beginning"
+                return False, "this step has no deadline, so it cannot be extended"
+            return True, f"sites now have {end:.0f} s from the start of the step"
         if here.answered < here.quorum:
             return False, (
-                f"{here.answered} of {len(here.taking_part)} sites have answered and {here.quorum} are needed; wait, "
-                "or leave out a site that is missing"
+                f"{here.answered} of {len(here.taking_part)} sites have answered; {here.quorum} are required. "
+                "Wait, or exclude a missing site"
             )
         without = here.close()
-        return True, f"the step goes on without {', '.join(without)}" if without else "every site had answered"
+        return True, f"the step continues without {', '.join(without)}" if without else "every site has answered"
 
     def _leave(self, order: Order, site: str, here: Open | None) -> tuple[bool, str]:
         if site not in self._sites:
-            return False, f"there is no site '{site}'; there are {', '.join(self._sites[:20])}"
+            return False, f"there is no site '{site}'; known sites: {', '.join(self._sites[:20])}"
         if site in self._out:
-            return False, f"'{site}' is left out already"
+            return False, f"'{site}' is already excluded"
         left = len(self._sites) - len(self._out) - 1
         if left < self._least:
             return False, (
-                f"without '{site}' there would be {left} sites and the study needs {self._least}; let another site "
-                "take part first, or pause the federation"
+                f"without '{site}' there would be {left} sites, but the study needs {self._least}; add another "
+                "site first, or pause the federation"
             )
         if here is not None and set(here.taking_part) == {site}:
-            return False, f"'{site}' is the last site of its group that is asked; wait for the next round"
+            return False, f"'{site}' is the last active site of its group; wait for the next round"
         self._out[site] = order
         was_out = here is not None and here.drop(site)
         answered = here is not None and site in here.taking_part and not was_out
         if answered:
-            return True, f"'{site}' had answered this step, which counts; it is asked no more until it is taken back"
-        return True, f"'{site}' is asked no more, and counts for no quorum, until it is taken back"
+            return True, f"the answer of '{site}' to this step counts; it gets no more tasks until you include it again"
+        return True, f"'{site}' gets no more tasks and does not count for the quorum until you include it again"
 
     def _take_back(self, site: str) -> tuple[bool, str]:
         if self._out.pop(site, None) is None:
-            return False, f"'{site}' is not left out"
+            return False, f"'{site}' is not excluded"
         return True, f"'{site}' takes part again from the next round"
 
 

@@ -63,8 +63,8 @@ def replay(
         updates = keeper.kept(record.number, record.prompt.id)
         if updates is None:
             raise FederationError(
-                f"round {record.number}: its updates were not kept, so no site can be taken out of it; "
-                "'rounds: {keep_updates: true}' in the study keeps those of later runs",
+                f"round {record.number} kept no updates, so no site can be removed from it; 'rounds: "
+                "{keep_updates: true}' in the study keeps those of later runs",
                 code="no-updates-kept",
             )
         left = [update for update in updates if update.site not in without]

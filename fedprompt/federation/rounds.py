@@ -85,8 +85,8 @@ def check_sites(rounds: Rounds, sites: Sequence[str]) -> None:
     least = rounds.strategy.least_sites
     if len(sites) < least:
         raise FederationError(
-            f"strategy '{rounds.strategy.name}' with the study's options needs {least} sites and there are "
-            f"{len(sites)}; let more sites join, lower 'liars', or take 'median', which any number of sites can",
+            f"strategy '{rounds.strategy.name}' with the study's options needs {least} sites, but there are "
+            f"{len(sites)}; add sites, lower 'liars', or use 'median', which works with any number of sites",
             code="too-few-sites",
         )
     if (sums := rounds.secure_sums) is None:

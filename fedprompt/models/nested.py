@@ -73,7 +73,7 @@ def untold(words: Sequence[str], nested: Nested) -> ModelError:
     """Return the error for words of equal tokens."""
     one, other = (words[place] for place in nested.same[0])
     return ModelError(
-        f"the label words {one!r} and {other!r} are the same tokens to this model's tokenizer, so it cannot tell these "
-        "labels apart; give one of them another word under 'words:'",
+        f"the label words {one!r} and {other!r} are the same tokens for this model's tokenizer, so it cannot "
+        "distinguish these labels; give one of them another word under 'words:'",
         code="same-tokens",
     )

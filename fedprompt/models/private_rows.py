@@ -63,7 +63,7 @@ class PrivateRows:
                 connection.executemany(wanted, list(rows.items()))
         except sqlite3.OperationalError as error:
             raise DataError(
-                f"{self.path}: cannot be written ({self._why(error)}); free some disk, or look who owns it",
+                f"{self.path} cannot be written ({self._why(error)}); free some disk space, or check its owner",
                 code="cannot-write",
             ) from error
         except sqlite3.DatabaseError:
@@ -74,7 +74,7 @@ class PrivateRows:
         aside = self.path.with_name(f"{self.path.name}.damaged")
         with suppress(FileNotFoundError):
             self.path.replace(aside)
-            log.warning("%s was damaged and is begun anew; what it held is computed again (%s)", self.path, aside.name)
+            log.warning("%s was damaged and is recreated; its contents are computed again (%s)", self.path, aside.name)
         for end in ("-wal", "-shm"):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
 

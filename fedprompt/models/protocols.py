@@ -136,9 +136,7 @@ class Decoding:
         if self.max_tokens < 1:
             raise ModelError(f"max_tokens {self.max_tokens}: give at least 1", code="decoding")
         if not all(self.stop):
-            raise ModelError(
-                "stop: an empty string would end every text before it begins; take it out", code="decoding"
-            )
+            raise ModelError("stop: an empty string would end every text before it starts; remove it", code="decoding")
         if not 0 <= self.temperature < math.inf:
             raise ModelError(
                 f"temperature {self.temperature}: give 0 for greedy decoding, or a number above it", code="decoding"

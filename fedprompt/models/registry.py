@@ -67,8 +67,8 @@ def load(name: str, home: Path, settings: RunSettings | None = None) -> CausalMo
         return BUILT_IN[name](settings)
     if is_chat(name):
         raise ModelError(
-            f"'{name}' is a chat model, which can be scored and tried; tuning and rounds need a model of this machine, "
-            f"such as '{DEFAULT_MODEL}'",
+            f"'{name}' is a chat model, which can be scored and tried but not tuned; tuning and rounds need a "
+            f"model of this machine, such as '{DEFAULT_MODEL}'",
             code="needs-local-model",
         )
     folder = find_model_folder(name, home)
@@ -107,7 +107,7 @@ def find_model_folder(name: str, home: Path) -> Path:
             return converted_gguf(Path(source.where), home)
         case "fetched" | "hub":
             return fetched_model(name, home)
-    raise ModelError(f"'{name}' has no folder, since it is {source.told}", code="unknown-model")
+    raise ModelError(f"'{name}' has no folder, because it is {source.told}", code="unknown-model")
 
 
 def word_reader(name: str, home: Path) -> "Encoder | CausalModel | None":
@@ -160,7 +160,8 @@ def settings_for(home: Path) -> RunSettings:
             return _read_settings(path) or chosen  # another process was faster, and its measurement stands for both
     except OSError as error:
         raise ModelError(
-            f"{path}: the machine's settings cannot be kept ({error.strerror}); check the home", code="cannot-write"
+            f"{path}: the machine's settings cannot be saved ({error.strerror}); check the home folder",
+            code="cannot-write",
         ) from error
     return chosen
 
@@ -202,13 +203,13 @@ def has_bfloat16() -> bool:
 
 def _dtype(name: object) -> str:
     if name not in ("bfloat16", "float32"):
-        raise ValueError("not a dtype that is known")
+        raise ValueError("not a known dtype")
     return str(name)
 
 
 def _device(name: object) -> str:
     if name not in ("cpu", "cuda"):
-        raise ValueError("not a device that is known")
+        raise ValueError("not a known device")
     return str(name)
 
 

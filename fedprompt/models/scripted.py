@@ -203,7 +203,7 @@ class ScriptedModel:
             self._tokens(query.rendered, query.words)
             if self.length(query.rendered, query.words, tokens) > WINDOW:
                 raise ModelError(
-                    f"a prompt and {tokens} soft tokens do not fit the window of {WINDOW}; shorten the text",
+                    f"a prompt and {tokens} soft tokens exceed the window of {WINDOW}; shorten the text",
                     code="window",
                 )
         return _Objective(queries, answers, [self._sizes(query, tokens) for query in queries])
@@ -224,7 +224,7 @@ class ScriptedModel:
         longest = self.length(rendered, words)
         if longest > WINDOW:
             raise ModelError(
-                f"a prompt has {longest} tokens and the model's window has {WINDOW}; shorten the text", code="window"
+                f"a prompt has {longest} tokens, but the model's window has {WINDOW}; shorten the text", code="window"
             )
         return tokens
 
@@ -271,7 +271,7 @@ class ScriptedModel:
         if not rendered.has_soft:
             return np.zeros(WIDTH)
         if soft is None:
-            raise ModelError("a prompt has a soft slot but no soft prompt is given", code="no-soft-prompt")
+            raise ModelError("a prompt has a soft slot but no soft prompt", code="no-soft-prompt")
         soft.check_model(self._info.digest, self._info.name, WIDTH)
         mean: NDArray[np.float64] = REACH * soft.vectors.mean(axis=0, dtype=np.float64)
         return mean
@@ -316,7 +316,7 @@ class _Objective:
         for query, answer in zip(queries, answers, strict=True):
             if not query.rendered.has_soft:
                 raise ModelError(
-                    "a prompt to tune has no soft slot; write {soft} where the soft prompt is to stand",
+                    "a prompt to tune has no soft slot; write {soft} where the soft prompt goes",
                     code="no-soft-slot",
                 )
             if not 0 <= answer < len(query.words):
@@ -349,7 +349,7 @@ class _Objective:
     def loss_and_gradient(self, vectors: NDArray[np.float32], rows: Sequence[int]) -> LossGradient:
         """Return the mean loss over the cases ``rows`` and its gradient by ``vectors`` ([tokens, width])."""
         if not rows:
-            raise ModelError("a loss over no cases does not exist; give at least one row", code="no-cases")
+            raise ModelError("a loss needs at least one case", code="no-cases")
         mean = REACH * vectors.mean(axis=0, dtype=np.float64)
         loss, slope = 0.0, np.zeros(WIDTH)
         for row in rows:

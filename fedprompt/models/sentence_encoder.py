@@ -40,7 +40,7 @@ class SentenceEncoder:
         """
         if not list(folder.glob("*.safetensors")):
             raise ModelError(
-                f"{folder}: has no *.safetensors, and other weights are never loaded", code="no-safetensors"
+                f"{folder} has no *.safetensors, and other weights are never loaded", code="no-safetensors"
             )
         check_files(folder)
         import torch

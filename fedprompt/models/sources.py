@@ -57,7 +57,7 @@ class Source:
             "folder": f"the folder {self.where}",
             "GGUF file": f"the GGUF file {self.where}",
             "fetched": f"a hub's model that is on this machine, in {self.where}",
-            "hub": f"the model hub, as {self.where}: it is not on this machine",
+            "hub": f"the model hub, as {self.where} (not on this machine)",
             "server here": f"a server of this machine ({self.where})",
             "server elsewhere": f"the server {self.where}, to which cases would be sent",
         }[self.kind]

@@ -47,7 +47,7 @@ class Event:
 
     def __post_init__(self) -> None:
         if not 0 < self.noise < math.inf or not 0 < self.rate <= 1 or self.count < 0:
-            raise ValueError(f"{self}: noise is above 0, rate lies in (0, 1], and count is 0 or more")
+            raise ValueError(f"{self}: noise is above 0, rate is above 0 and at most 1, and count is 0 or more")
 
 
 @dataclass(frozen=True)

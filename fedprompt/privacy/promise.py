@@ -117,7 +117,7 @@ def expected_cost(plan: Plan, numbers: int, sites: int = SITES) -> str:
                         "as long as the update. Take more cases, a larger epsilon, or fewer soft tokens.")  # fmt: skip
     if plan.counts:
         of = 100 * 1.96 * plan.count / plan.dp.cases
-        useless = " With so much noise, scores tell prompts apart no more." if of > BLIND else ""
+        useless = " With this much noise, scores cannot distinguish prompts." if of > BLIND else ""
         told.append(f"A site's score over {plan.dp.cases:,} cases carries noise of ±{of:.2g} points (95 %).{useless}")
     return " ".join(told)
 

@@ -68,10 +68,10 @@ class Adapted:
         for member in self.members:
             member.template.with_words(self.labels)  # refuses a word for what is no label
         if len({member.id for member in self.members}) != len(self.members):
-            raise PromptError("an adapted prompt names a member twice; name each once", code="named-twice")
+            raise PromptError("an adapted prompt lists a member twice; list each once", code="named-twice")
         if len({member.soft.model for member in self.members if member.soft is not None}) > 1:
             raise PromptError(
-                "the members of an adapted prompt were tuned for different models; take those of one model",
+                "the members of an adapted prompt were tuned for different models; use members for one model",
                 code="another-model",
             )
 
@@ -81,15 +81,16 @@ class Adapted:
         counts = [member.template.demonstrations.count for member in showing if member.template.demonstrations]
         if not self.shown and showing:
             raise PromptError(
-                f"prompt '{showing[0].name}' shows a site's own demonstrations, so no other home can ask it; leave it "
-                "out of the adapted prompt",
+                f"prompt '{showing[0].name}' shows a site's own examples, so other homes cannot use it; leave "
+                "it out of the adapted prompt",
                 code="sites-demonstrations",
             )
         named = set(self.fields)
         wrong = any(label not in self.labels or not named <= fields.keys() for fields, label in self.shown)
         if self.shown and (counts != [len(self.shown)] or len(self.members) < 2 or wrong):
             raise PromptError(
-                "an adapted prompt shows cases of its labels and fields in one member, all of them, beside others",
+                "an adapted prompt shows cases in exactly one member, with all of its labels and fields, and "
+                "has other members",
                 code="wrong-shape",
             )
 
@@ -185,9 +186,9 @@ def check_head(head: Head | None, part: float, labels: Sequence[str]) -> None:
         PromptError: says which.
     """
     if head is not None and head.labels != tuple(labels):
-        raise PromptError("an adapted prompt's head answers among other labels than its members", code="wrong-labels")
+        raise PromptError("the head of an adapted prompt has other labels than its members", code="wrong-labels")
     if not 0 <= part <= 1 or (head is None and part != 0):
-        raise PromptError("a head's part of an adapted prompt is a share of one", code="not-shares")
+        raise PromptError("the share of a head in an adapted prompt must be between 0 and 1", code="not-shares")
 
 
 def check_numbers(members: int, weights: Sequence[float], labels: Sequence[str], bias: Sequence[float]) -> None:
@@ -198,22 +199,22 @@ def check_numbers(members: int, weights: Sequence[float], labels: Sequence[str],
     """
     if not 1 <= members <= MOST_MEMBERS or len(weights) != members:
         raise PromptError(
-            f"an adapted prompt has 1 to {MOST_MEMBERS} members and a weight for each, not {members} "
-            f"members and {len(weights)} weights",
+            f"an adapted prompt has 1 to {MOST_MEMBERS} members and one weight for each, not {members} members "
+            f"and {len(weights)} weights",
             code="wrong-shape",
         )
     if not 2 <= len(labels) <= MOST_LABELS or len(set(labels)) != len(labels) or not all(labels):
-        raise PromptError(f"an adapted prompt chooses among 2 to {MOST_LABELS} different labels", code="wrong-labels")
+        raise PromptError(f"an adapted prompt has 2 to {MOST_LABELS} different labels", code="wrong-labels")
     if len(bias) != len(labels):
         raise PromptError(
-            f"an adapted prompt has a bias for each label, not {len(bias)} for {len(labels)} labels",
+            f"an adapted prompt has one bias for each label, not {len(bias)} for {len(labels)} labels",
             code="wrong-shape",
         )
     if not all(map(math.isfinite, (*weights, *bias))):
-        raise PromptError("an adapted prompt holds a value that is not a finite number", code="not-finite")
+        raise PromptError("an adapted prompt has a value that is not a finite number", code="not-finite")
     if min(weights) < 0 or abs(math.fsum(weights) - 1) > NEARLY:
         raise PromptError(
-            "the weights of an adapted prompt are shares: none is below zero, and they add up to one",
+            "the weights of an adapted prompt must not be negative and must add up to 1",
             code="not-shares",
         )
     if max(map(abs, bias)) > LARGEST_BIAS:

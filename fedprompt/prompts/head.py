@@ -71,19 +71,17 @@ class Head:
         many, width = self.weights.shape[1:] if self.weights.ndim == 2 else (0,), self.directions.shape[1:]
         fits = self.weights.ndim == self.directions.ndim == 2 and len(self.weights) == len(self.labels)
         if not fits or not 1 <= many[0] <= MOST_DIRECTIONS or len(self.directions) != 1 + many[0]:
-            raise PromptError(
-                "a head's weights and directions do not fit its labels and each other", code="wrong-shape"
-            )
+            raise PromptError("a head's weights, directions and labels do not match in size", code="wrong-shape")
         if not 1 <= width[0] <= MOST_ENCODED:
             raise PromptError(f"a head reads vectors of 1 to {MOST_ENCODED:,} numbers", code="wrong-shape")
         if not (np.isfinite(self.weights).all() and np.isfinite(self.directions).all()):
-            raise PromptError("a head holds a value that is not a finite number", code="not-finite")
+            raise PromptError("a head has a value that is not a finite number", code="not-finite")
         axes = self.directions[1:].astype(np.float64)
         straight = np.abs(axes @ axes.T - np.eye(len(axes))).max() <= NEARLY
         if not straight or np.linalg.norm(self.directions[0].astype(np.float64)) > 1 + NEARLY:
-            raise PromptError("a head's directions are not of length 1 and at right angles", code="out-of-range")
+            raise PromptError("a head's directions must have length 1 and be orthogonal", code="out-of-range")
         if np.linalg.norm(self.weights.astype(np.float64)) > LARGEST_HEAD:
-            raise PromptError(f"a head's weights are longer than {LARGEST_HEAD:g}", code="out-of-range")
+            raise PromptError(f"the norm of a head's weights is above {LARGEST_HEAD:g}", code="out-of-range")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Head) and other.id == self.id
@@ -129,5 +127,5 @@ def _unpacked(text: str, rows: int) -> NDArray[np.float32]:
     except (ValueError, binascii.Error) as error:
         raise PromptError("a head's numbers are not in base64", code="not-well-formed") from error
     if rows < 1 or not raw or len(raw) % (4 * rows):
-        raise PromptError("a head's numbers do not fit its labels and directions", code="wrong-shape")
+        raise PromptError("a head's numbers do not match its labels and directions", code="wrong-shape")
     return np.frombuffer(raw, dtype="<f4").reshape(rows, -1).astype(np.float32)

@@ -55,29 +55,27 @@ class Origin:
         return f"{self.key}:{name}"
 
 
-STUDY = Origin("study", "written for the study", "It was written by people, as a candidate of the study.")
+STUDY = Origin("study", "written for the study", "People wrote it as a candidate of the study.")
 FEDERATED = Origin(
     "federated",
     "tuned together",
-    "It was tuned by federated rounds: sites tuned on their own cases, only vectors were averaged.",
+    "It was tuned in federated rounds: sites tuned it on their own cases, and the hub averaged only vectors.",
     rounds=True,
 )
-LOCAL = Origin("local", "tuned alone at {name}", "It was tuned at one site alone, `{name}`.", rounds=True)
+LOCAL = Origin("local", "tuned alone at {name}", "It was tuned only at site `{name}`.", rounds=True)
 GROUP = Origin(
     "group",
     "tuned in group {name}",
-    "It was tuned by federated rounds among sites that are alike, group `{name}`: only vectors were averaged.",
+    "It was tuned in federated rounds among the similar sites of group `{name}`. The hub averaged only vectors.",
     rounds=True,
 )
 FOLD = Origin(
     "fold",
     "tuned together without part {name} of the sites",
-    "It was tuned by federated rounds without part `{name}` of the sites, to measure what joining is worth.",
+    "It was tuned in federated rounds without part `{name}` of the sites, to measure the gain from joining.",
     rounds=True,
 )
-CENTRALISED = Origin(
-    "centralised", "tuned on pooled cases", "It was tuned on the sites' pooled cases, for comparison.", rounds=True
-)
+CENTRALISED = Origin("centralised", "tuned on pooled cases", "tuned on pooled cases", rounds=True)
 TUNED = Origin(
     "tuned",
     "tuned on own cases",

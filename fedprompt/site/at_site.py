@@ -386,7 +386,7 @@ class AtSite:
     def _model(self) -> CausalModel:
         if self._local is None:
             raise ModelError(
-                "a chat model takes words only: it cannot be tuned, nor given a soft prompt", code="words-only"
+                "a chat model reads only text: it cannot be tuned and takes no soft prompt", code="words-only"
             )
         return self._local
 

@@ -65,8 +65,8 @@ class CaseSet:
         """How many were asked and how many are left, for people."""
         tuned = f", {self.updates:,} rounds tuned on them" if self.updates else ""
         if self.cases is None:
-            return f"a set of cases whose replies are lost: {self.asked:,} asked{tuned}"
-        left = "no bound, since this machine holds every site's cases"
+            return f"a set of cases whose replies were lost: {self.asked:,} asked{tuned}"
+        left = "no limit, because this machine holds every site's cases"
         if self.most is not None:
             left = f"{max(0, self.most - self.asked):,} of {self.most:,} left"
         return f"{self.split} of '{self.study}', {self.cases:,} cases: {self.asked:,} asked, {left}{tuned}"

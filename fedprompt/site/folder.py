@@ -20,8 +20,8 @@ __all__ = ["ENTERED", "KEY_BYTES", "SiteFolder"]
 
 KEY_BYTES = 32
 LOST = (
-    "restore it from a backup. Without one, move the whole folder away and begin as a new site: with another key your "
-    "cases are cut and ordered otherwise, and what was answered before stays answered"
+    "restore it from a backup. Without a backup, move the whole folder away and start as a new site. A new key "
+    "splits and orders your cases differently, and earlier answers stay counted"
 )
 ENTERED = "entered-"
 
@@ -43,24 +43,25 @@ class SiteFolder:
         """
         if key is not None and len(key) != KEY_BYTES:
             raise DataError(
-                f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}", code="key-length"
+                f"{self._key}: a site's key has {KEY_BYTES} bytes, but this one has {len(key)}", code="key-length"
             )
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._key.exists():
                 if key is not None and self.key != key:
                     raise DataError(
-                        f"{self._key}: another key is there; move the folder away to start anew", code="another-key"
+                        f"{self._key}: another key is already there; move the folder away to start over",
+                        code="another-key",
                     )
                 return
             if key is None and (left := self._left()):
                 raise DataError(
-                    f"{self._key}: the site's key is lost, and '{left}' was made with it; {LOST}", code="key-lost"
+                    f"{self._key}: the site's key is lost, but '{left}' was made with it; {LOST}", code="key-lost"
                 )
             write_private(self._key, secrets.token_bytes(KEY_BYTES) if key is None else key)
         except OSError as error:
             raise DataError(
-                f"{self.path}: the site's folder cannot be made ({error.strerror})", code="cannot-write"
+                f"{self.path}: the site's folder cannot be created ({error.strerror})", code="cannot-write"
             ) from error
 
     def _left(self) -> str | None:
@@ -87,16 +88,14 @@ class SiteFolder:
         try:
             key = self._key.read_bytes()
         except FileNotFoundError as error:
-            raise DataError(
-                f"{self._key}: the site's key cannot be read (it is not there); {LOST}", code="key-lost"
-            ) from error
+            raise DataError(f"{self._key}: the site's key is missing; {LOST}", code="key-lost") from error
         except OSError as error:
             raise DataError(
                 f"{self._key}: the site's key cannot be read ({error.strerror})", code="cannot-read"
             ) from error
         if len(key) != KEY_BYTES:
             raise DataError(
-                f"{self._key}: a site's key has {KEY_BYTES} bytes, this one has {len(key)}", code="key-length"
+                f"{self._key}: a site's key has {KEY_BYTES} bytes, but this one has {len(key)}", code="key-length"
             )
         return key
 

@@ -31,7 +31,7 @@ class ForHeads:
             AssetError, ModelError: it is not there, or cannot be loaded.
         """
         if self._resources.encoder is None:
-            raise ModelError("a head needs the sentence encoder, and none is given", code="assets-not-ready")
+            raise ModelError("a head needs the sentence encoder, which is missing", code="assets-not-ready")
         return self._resources.encoder()
 
     def encoded(self, split: SplitName) -> NDArray[np.float32]:

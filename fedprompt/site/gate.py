@@ -182,9 +182,10 @@ class Gate:
         """
         if sha256(data).hexdigest() != left:
             raise LedgerError(
-                f"{self._replies.path}: the ledger says that this question was answered, the answer is not kept, and "
-                "computing it anew gives another one; nothing was sent. Restore the file from a backup. Without one, "
-                "this question stays unanswered, what was answered stays spent, and new questions are answered",
+                f"{self._replies.path}: the ledger lists an answer to this question, but the saved answer is "
+                "missing and a new one would differ. Nothing was sent. Restore the file from a backup. Without "
+                "a backup, this question stays unanswered and earlier answers stay counted. New questions are "
+                "answered",
                 code="reply-lost",
             )
 
@@ -215,13 +216,14 @@ class Gate:
     def _told(self, known: str) -> str:
         if self._ledger.trail(known) is not None:
             return (
-                f"{self._ledger.path}: it has grown by more than {MAX_TRAIL:,} entries since the hub saw it, which is "
-                "too much to show; ask the hub's operator to accept it ('fedprompt hub sites SITE --ledger-restarted')"
+                f"{self._ledger.path}: it has more than {MAX_TRAIL:,} entries since the hub saw it, which is "
+                "too many to prove; ask the hub's operator to accept it ('fedprompt hub sites SITE "
+                "--ledger-restarted')"
             )
         return (
-            f"{self._ledger.path}: the hub has seen a head of this ledger ({known[:12]}...) that is not in it, so "
-            "entries were removed or rewritten; restore the ledger from a backup. Without one, the hub's operator has "
-            "to accept the new ledger ('fedprompt hub sites SITE --ledger-restarted')"
+            f"{self._ledger.path}: the hub has seen a ledger head ({known[:12]}...) that is not in this "
+            "ledger, so entries were removed or changed. Restore the ledger from a backup. Without a backup, "
+            "the hub's operator must accept the new ledger ('fedprompt hub sites SITE --ledger-restarted')"
         )
 
     def _refuse(self, reply: Reply, code: Code, question: str, known: str | None) -> Outgoing:

@@ -73,6 +73,6 @@ def only_here(judge: Judge, prompts: Sequence[str]) -> None:
     """
     if isinstance(judge, ChatJudge) and judge.model.info.remote:
         raise ModelError(
-            f"the judge '{judge.name}' runs on another machine and no ledger would show what it was asked",
+            f"the judge '{judge.name}' runs on another machine, but there is no ledger to record its calls",
             code="may-not-be-sent",
         )

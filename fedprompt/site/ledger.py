@@ -149,11 +149,11 @@ class Ledger:
             entry = _entry(line)
             if entry is None:
                 raise LedgerError(
-                    f"{self.path} line {number}: not an entry of a ledger; restore a backup", code="damaged"
+                    f"{self.path} line {number}: this is not a ledger entry; restore a backup", code="damaged"
                 )
             if entry.number != number or entry.before != before:
                 raise LedgerError(
-                    f"{self.path} line {number}: the chain of hashes is broken here; restore a backup",
+                    f"{self.path} line {number}: the hash chain is broken here; restore a backup",
                     code="chain-broken",
                 )
             before = entry.hash
@@ -217,13 +217,14 @@ class Ledger:
             aside = torn_tail.cut(self.path, handle, held, length)
         except OSError as error:
             raise LedgerError(
-                f"{self.path}: its last {len(held) - length} bytes are half an entry, and they cannot be set aside "
-                f"({error.strerror}); nothing was sent. Check the disk and the folder's rights, then run again",
+                f"{self.path}: the last {len(held) - length} bytes are an incomplete entry and cannot be moved "
+                f"away ({error.strerror}); nothing was sent. Check the disk and the folder's permissions, then "
+                "run again",
                 code="cannot-write",
             ) from error
         log.warning(
-            "%s: its last %d bytes were half an entry, as a power loss leaves it, of a reply that never left; they "
-            "were moved to %s, and the ledger goes on",
+            "%s: the last %d bytes were an incomplete entry of a reply that never left, as after a power "
+            "failure. They were moved to %s. The ledger continues",
             self.path,
             len(held) - length,
             aside.name,
@@ -237,7 +238,7 @@ class Ledger:
         entry = _entry(held.removesuffix(b"\n").rsplit(b"\n", 1)[-1])
         if entry is None:
             raise LedgerError(
-                f"{self.path}: the ledger's last line is damaged; restore a backup before anything is sent",
+                f"{self.path}: the last line of the ledger is damaged; restore a backup before anything is sent",
                 code="damaged",
             )
         return entry

@@ -94,7 +94,7 @@ class OwnPrompts:
             write_private(self._path, data)
         except OSError as error:
             raise DataError(
-                f"{self._path}: the chosen prompt cannot be kept ({error.strerror})", code="cannot-write"
+                f"{self._path}: the chosen prompt cannot be saved ({error.strerror})", code="cannot-write"
             ) from error
 
     def find(self, name: str) -> SoftPrompt | None:
@@ -114,5 +114,6 @@ class OwnPrompts:
             return None
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise DataError(
-                f"{self._path}: the chosen prompt cannot be read; it is made anew when asked for", code="cannot-read"
+                f"{self._path}: the chosen prompt cannot be read; it is recomputed on the next request",
+                code="cannot-read",
             ) from error

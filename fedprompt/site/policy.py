@@ -21,7 +21,7 @@ __all__ = ["BOUNDS", "Policy", "Verb", "read_policy", "write_policy"]
 
 def _known(name: str) -> str:
     if name not in asked_verbs():
-        raise ValueError(f"there is no verb '{name}'; there are {', '.join(asked_verbs())}")
+        raise ValueError(f"unknown verb '{name}'; use one of {', '.join(asked_verbs())}")
     return name
 
 
@@ -59,7 +59,7 @@ class Policy(Closed):
     @model_validator(mode="after")
     def _readable(self) -> "Policy":
         if self.quiet_hours is not None and not _HOURS.match(self.quiet_hours):
-            raise ValueError("quiet_hours is HH:MM-HH:MM, for example 22:00-06:00")
+            raise ValueError("quiet_hours must be HH:MM-HH:MM, for example 22:00-06:00")
         return self
 
     def quiet_at(self, now: datetime) -> bool:
@@ -87,7 +87,7 @@ def read_policy(path: Path) -> Policy:
     except Unfit as error:
         field = ".".join(map(str, error.place)) or "policy"
         raise DataError(
-            f"{path}, {field}: {error.reason}; set it with 'fedprompt site policy'", code="not-well-formed"
+            f"{path}, {field}: {error.reason}; correct it with 'fedprompt site policy'", code="not-well-formed"
         ) from None
 
 

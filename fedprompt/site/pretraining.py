@@ -117,8 +117,8 @@ class PretrainingAtSite:
         moments = None if before == 0 else read_arrays(self._file("moments", before), MOMENTS)
         if before and moments is None:
             raise TuningError(
-                f"{self._file('moments', before)}: what training goes on from cannot be read; remove the folder "
-                "to train this site's part anew",
+                f"{self._file('moments', before)}: the saved state of training cannot be read; remove the "
+                "folder to train this site's part again",
                 code="damaged",
             )
         stepped = self.stepped

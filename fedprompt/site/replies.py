@@ -139,14 +139,15 @@ class ReplyStore:
                 yield connection
         except (sqlite3.OperationalError, OSError) as error:
             raise LedgerError(
-                f"{self.path}: replies cannot be kept or read now ({error}); nothing was sent. Check the disk and the "
-                "file's rights, then run again",
+                f"{self.path}: replies cannot be saved or read now ({error}); nothing was sent. Check the disk "
+                "and the file's permissions, then run again",
                 code="cannot-write",
             ) from error
         except sqlite3.Error as error:
             raise LedgerError(
-                f"{self.path}: the site's replies are damaged ({error}); nothing was sent and the file was left as it "
-                "is. Restore it from a backup: it holds what this site has answered and spent",
+                f"{self.path}: the site's replies are damaged ({error}). Nothing was sent, and the file was "
+                "not changed. Restore it from a backup, because it records what this site has answered and "
+                "spent",
                 code="damaged",
             ) from error
 
@@ -171,7 +172,7 @@ def _bring_up(connection: sqlite3.Connection) -> None:
     if version == VERSION:
         return
     if version > VERSION:
-        raise sqlite3.DatabaseError("a newer fedprompt wrote it; use that one")
+        raise sqlite3.DatabaseError("a newer fedprompt wrote it; use that version")
     with writing(connection):
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])  # another process may have been first
         if version == VERSION:

@@ -27,9 +27,9 @@ def check_key(folder: SiteFolder) -> None:
     known = next((one for one in reversed(told) if one is not None), identity)
     if known != identity:
         raise LedgerError(
-            f"{folder.path}: its key is another one ({identity}) than the key that its ledger names ({known}); nothing "
-            "was sent. Restore 'site.key' from the backup that the ledger belongs to. If that key is lost, move the "
-            "whole folder away and join as a new site: with another key your cases are cut and ordered otherwise",
+            f"{folder.path}: its key ({identity}) is not the key that its ledger names ({known}); nothing was "
+            "sent. Restore 'site.key' from the backup that the ledger belongs to. If that key is lost, move "
+            "the whole folder away and join as a new site. A new key splits and orders your cases differently",
             code="another-key",
         )
 
@@ -52,30 +52,30 @@ def _notes(folder: SiteFolder, now: datetime) -> Iterator[str]:
     sent = {entry.sha256 for entry in entries if entry.decision in ("sent", "resent")}
     if lost := len(sent - kept):
         yield (
-            f"{folder.replies.path} lacks {lost} of the {len(sent)} replies in the ledger, so it was lost or comes "
-            "from an older backup. They stay spent. Restore the newest copy; without it, what was asked then is "
-            "answered again only if it comes out the same"
+            f"{folder.replies.path} lacks {lost} of the {len(sent)} replies in the ledger, so the file was "
+            "lost or comes from an older backup. The replies stay counted. Restore the newest copy. Without "
+            "it, those questions are answered again only if the result is the same"
         )
     if (behind := len(kept - sent)) > 1:  # one may have been kept when the process ended
         yield (
-            f"{ledger.path} lacks {behind} replies that were kept, so it was lost or comes from an older backup. They "
-            "stay spent. Restore the newest copy; without it, the operator of each hub has to accept the new ledger "
-            "('fedprompt hub sites SITE --ledger-restarted')"
+            f"{ledger.path} lacks {behind} saved replies, so the ledger was lost or comes from an older "
+            "backup. The replies stay counted. Restore the newest copy. Without it, each hub's operator must "
+            "accept the new ledger ('fedprompt hub sites SITE --ledger-restarted')"
         )
     if torn := ledger.torn:
         yield (
-            f"{ledger.path}: its last {torn} bytes are half an entry, as a power loss leaves it, of a reply that never "
-            "left. The next entry moves them to a file of their own, and the ledger goes on; there is nothing to do"
+            f"{ledger.path}: the last {torn} bytes are an incomplete entry of a reply that never left, as "
+            "after a power failure. The next entry moves them to a separate file. You need to do nothing"
         )
     for path in ledger.set_aside:
-        yield f"{path} holds half an entry that a power loss left; you may delete it"
+        yield f"{path} holds an incomplete entry from a power failure; you can delete the file"
     latest = max((when for entry in entries if (when := _time(entry.time)) is not None), default=now)
     if (latest - now).total_seconds() > SKEW_SECONDS:
         yield (
-            f"the ledger's newest time is {latest.isoformat(timespec='seconds')}, and this machine's clock says "
-            f"{now.isoformat(timespec='seconds')}. Put the clock right. Replies of days to come count as today's, so "
-            "that a clock gives no budget back; if the clock was wrong then, 'fedprompt site policy --tasks-a-day' "
-            "allows more"
+            f"the newest ledger entry is from {latest.isoformat(timespec='seconds')}, but this machine's clock "
+            f"shows {now.isoformat(timespec='seconds')}. Correct the clock. Replies dated in the future count "
+            "as today's, so a wrong clock restores no budget. If the clock was wrong then, 'fedprompt site "
+            "policy --tasks-a-day' allows more"
         )
 
 

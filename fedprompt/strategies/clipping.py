@@ -16,7 +16,7 @@ def clip(update: NDArray[np.float32], most: float) -> NDArray[np.float32]:
         ValueError: ``most`` is not positive.
     """
     if not most > 0:
-        raise ValueError(f"a clipping norm is positive, not {most}")
+        raise ValueError(f"a clipping norm must be positive, not {most}")
     norm = float(np.linalg.norm(update.astype(np.float64)))
     if norm <= most:
         return update

@@ -26,8 +26,8 @@ def collected(start: NDArray[np.float32], updates: Iterable[Update], least: int,
     found = list(in_site_order(start, updates))
     if len(found) < max(1, least):
         raise FederationError(
-            f"{name} with these options needs {max(1, least)} updates and {len(found)} came; "
-            "more sites must take part, or the study must allow for fewer liars",
+            f"with these options {name} needs {max(1, least)} updates, but got {len(found)}; add sites, or "
+            "lower the number of liars in the study",
             code="too-few-updates",
         )
     return found

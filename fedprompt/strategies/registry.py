@@ -30,7 +30,7 @@ def register(strategy: Strategy) -> Strategy:
     """
     if strategy.name in _known:
         raise FederationError(
-            f"the strategy name '{strategy.name}' is taken; give the new strategy another name",
+            f"the strategy name '{strategy.name}' is already used; choose another name",
             code="strategy-name-taken",
         )
     _known[strategy.name] = strategy

@@ -57,7 +57,7 @@ class ScorerSpec(Closed):
         own = {key: value for key, value in given.items() if key in cls.model_fields}
         beside = {key: value for key, value in given.items() if key not in cls.model_fields}
         if twice := sorted(str(key) for key in beside.keys() & own.get("options", {}).keys()):
-            raise ValueError(f"the option '{twice[0]}' is given twice; keep one of the two")
+            raise ValueError(f"the option '{twice[0]}' is given twice; keep one of them")
         return {**own, "options": {**own.get("options", {}), **beside}}
 
     @model_validator(mode="after")
@@ -95,8 +95,8 @@ class Answer(Closed):
         if not is_kept(info.context) and (found := alike(labels)) is not None:
             one, other, difference = found
             raise ValueError(
-                f"the labels {one!r} and {other!r} differ in nothing but {difference}, which readers and chat models "
-                "do not tell apart; give one of them another name, or make them one label, here and in the cases"
+                f"the labels {one!r} and {other!r} differ only in {difference}, so readers and chat models "
+                "confuse them; rename one, or merge them, here and in the cases"
             )
         return labels
 
@@ -107,7 +107,7 @@ class Answer(Closed):
         if self.type == "choice" and len(self.labels) > 256:
             raise ValueError("a choice has at most 256 labels")
         if self.type == "choice" and self.scorers:
-            raise ValueError("scorers judge free text; take them out, or take 'type: generate'")
+            raise ValueError("scorers judge free text; remove them, or use 'type: generate'")
         if self.type == "generate" and not self.scorers:
             raise ValueError("generate needs at least one scorer, for example 'scorers: [exact]'")
         return self

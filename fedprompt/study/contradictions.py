@@ -89,18 +89,18 @@ def _first(rules: Rules) -> str | None:
 
 def _of_score(score: Score, expected: Expected) -> Rules:
     n, total, squares = score.n, score.total, score.squares
-    yield score.metric == expected.metric, f"its metric is '{score.metric}' and the study's is '{expected.metric}'"
+    yield score.metric == expected.metric, f"its metric is '{score.metric}', but the study's is '{expected.metric}'"
     yield from _of_size(score.split, n, expected)
     slack = expected.slack(n)
     yield -slack <= total <= n + slack, f"'total' is {total:g} over {n} cases"
     possible = total * total / n - 3 * slack <= squares <= total + 2 * slack
-    yield possible, f"'squares' is {squares:g} where 'total' is {total:g} over {n} cases"
+    yield possible, f"'squares' is {squares:g}, but 'total' is {total:g} over {n} cases"
     choice = expected.labels is not None
     if choice:
-        yield total == round(total), f"'total' is {total:g}, which is no count of right answers"
-        yield squares == total, f"'squares' is {squares:g} and {total:g} answers are right"
+        yield total == round(total), f"'total' is {total:g}, which is not a count of correct answers"
+        yield squares == total, f"'squares' is {squares:g}, but {total:g} answers are correct"
     yield from _of_clusters(score, expected)
-    yield choice or not (score.confusion or score.bins), "it has a confusion matrix or bins, and the answer is text"
+    yield choice or not (score.confusion or score.bins), "it has a confusion matrix or bins, but the answer is text"
     yield score.method == "likelihood" or (choice and not expected.whole), f"its method is '{score.method}'"
     if score.confusion and expected.labels is not None:
         yield from _of_confusion(score, expected.labels, expected.cell)
@@ -109,11 +109,11 @@ def _of_score(score: Score, expected: Expected) -> Rules:
 
 
 def _of_size(split: SplitName, n: int, expected: Expected) -> Rules:
-    yield split == expected.split, f"it is over {split} and {expected.split} was asked for"
-    yield n <= expected.cases, f"it is over {n} cases and the site has {expected.cases} in {split}"
-    yield n >= max(1, expected.least), f"it is over {n} cases, fewer than the study's min_cases"
+    yield split == expected.split, f"it covers {split}, but the hub asked for {expected.split}"
+    yield n <= expected.cases, f"it covers {n} cases, but the site has {expected.cases} in {split}"
+    yield n >= max(1, expected.least), f"it covers {n} cases, which is below the study's min_cases"
     if expected.whole:
-        yield n == expected.cases, f"it is over {n} of the site's {expected.cases} cases in {split}, which all count"
+        yield n == expected.cases, f"it covers {n} of the site's {expected.cases} cases in {split}, but all count"
 
 
 def _of_clusters(one: Score | Comparison, expected: Expected) -> Rules:
@@ -122,7 +122,7 @@ def _of_clusters(one: Score | Comparison, expected: Expected) -> Rules:
     The largest group has n - groups + 1 cases at most.
     """
     n, groups, found = one.n, one.groups, one.group_squares
-    yield 1 <= groups <= n, f"'groups' is {groups} over {n} cases"
+    yield 1 <= groups <= n, f"'groups' is {groups}, but there are {n} cases"
     largest = n - groups + 1
     spread = max(0.0, one.squares - one.total * one.total / n)  # the sum of squared residuals
     slack = 3 * expected.slack(n) * largest
@@ -131,20 +131,20 @@ def _of_clusters(one: Score | Comparison, expected: Expected) -> Rules:
     rounding = expected.added(one)
     if groups == n:
         fits = -slack <= found - spread <= slack + rounding
-        yield fits, f"'group_squares' is {found:g} and the squared residuals make {spread:g}"
+        yield fits, f"'group_squares' is {found:g}, but the squared residuals give {spread:g}"
     most = (0.0 if groups == 1 else largest * spread) + rounding
-    yield found <= most + slack, f"'group_squares' is {found:g} and can be {most:g} at most"
+    yield found <= most + slack, f"'group_squares' is {found:g}, but can be at most {most:g}"
 
 
 def _of_confusion(score: Score, labels: Sequence[int], cell: int) -> Rules:
     table = score.confusion
-    yield len(table) == len(labels), f"its confusion matrix is of {len(table)} labels and the study has {len(labels)}"
+    yield len(table) == len(labels), f"its confusion matrix has {len(table)} labels, but the study has {len(labels)}"
     right = sum(row[place] for place, row in enumerate(table))
-    yield right == score.total, f"its confusion matrix has {right} right answers and 'total' is {score.total:g}"
+    yield right == score.total, f"its confusion matrix has {right} correct answers, but 'total' is {score.total:g}"
     small = min((one for row in table for one in row if one), default=cell)
-    yield small >= cell, f"its confusion matrix has a cell of {small} cases, fewer than the study's min_cell"
+    yield small >= cell, f"its confusion matrix has a cell of {small} cases, which is below the study's min_cell"
     for place, (row, described) in enumerate(zip(map(sum, table), labels, strict=True), 1):
-        yield row <= described, f"its confusion matrix has {row} cases of label {place} and the site has {described}"
+        yield row <= described, f"its confusion matrix has {row} cases of label {place}, but the site has {described}"
 
 
 def _of_bins(score: Score, least: float, cell: int) -> Rules:
@@ -159,11 +159,11 @@ def _of_bins(score: Score, least: float, cell: int) -> Rules:
     yield len(bins) == BINS, f"it has {len(bins)} calibration bins, not {BINS}"
     count, right = sum(one.n for one in bins), sum(one.right for one in bins)
     yield count == score.n, f"its calibration bins hold {count} of {score.n} cases"
-    yield right == score.total, f"its calibration bins hold {right} right answers and 'total' is {score.total:g}"
+    yield right == score.total, f"its calibration bins have {right} correct answers, but 'total' is {score.total:g}"
     below = 0.0  # where what may have joined the next bin begins
     for place, one in enumerate(bins):
-        yield one.right <= one.n, f"calibration bin {place + 1} has {one.right} right answers of {one.n}"
-        yield one.n == 0 or one.n >= cell, f"calibration bin {place + 1} is over {one.n} cases, below min_cell"
+        yield one.right <= one.n, f"calibration bin {place + 1} has {one.right} correct answers of {one.n}"
+        yield one.n == 0 or one.n >= cell, f"calibration bin {place + 1} covers {one.n} cases, which is below min_cell"
         joined = min(cell, one.n) - 1 if one.n else 0
         low = (one.n - joined) * max(place / BINS, least) + joined * max(below, least)
         above = joined if told[-1:] == [place] else 0
@@ -179,14 +179,14 @@ def _of_comparison(pair: Comparison, expected: Expected) -> Rules:
     slack = expected.slack(n)
     counts = f"{better} cases are better and {worse} worse"
     yield better + worse <= n, f"{counts} of {n}"
-    yield -worse - slack <= total <= better + slack, f"'total' is {total:g} where {counts}"
+    yield -worse - slack <= total <= better + slack, f"'total' is {total:g}, but {counts}"
     # What is above zero adds up to 'better' at most, what is below to 'worse', and a square is no more than its root.
     most = min(total + 2 * worse, 2 * better - total)
     possible = total * total / n - 3 * slack <= pair.squares <= most + 2 * slack
-    yield possible, f"'squares' is {pair.squares:g} where 'total' is {total:g} and {counts}"
+    yield possible, f"'squares' is {pair.squares:g}, but 'total' is {total:g} and {counts}"
     if expected.labels is not None:
-        yield total == better - worse, f"'total' is {total:g} where {counts}"
-        yield pair.squares == better + worse, f"'squares' is {pair.squares:g} where {counts}"
+        yield total == better - worse, f"'total' is {total:g}, but {counts}"
+        yield pair.squares == better + worse, f"'squares' is {pair.squares:g}, but {counts}"
     yield from _of_clusters(pair, expected)
 
 
@@ -196,7 +196,7 @@ def _of_groups(scores: Sequence[Score], pairs: Sequence[Comparison], expected: E
     found = [one.groups for one in every if one.n == expected.cases]
     yield len(set(found)) <= 1, f"the same cases form {' and '.join(map(str, sorted(set(found))))} groups"
     rows = {tuple(map(sum, one.confusion)) for one in scores if one.confusion and one.n == expected.cases}
-    yield len(rows) <= 1, "the same cases have other labels from one confusion matrix to the next"
+    yield len(rows) <= 1, "the labels of the same cases differ between confusion matrices"
 
 
 def _of_pairs(scores: Sequence[Score], pairs: Sequence[Comparison], expected: Expected) -> Rules:

@@ -99,7 +99,10 @@ def _misfit(study: Any, dp: DifferentialPrivacy) -> str | None:
     if tuning and study.moves != "soft":
         return f"it covers the tuning of soft prompts, and this study tunes a {study.moves}; take 'covers: [scores]'"
     if scores and study.answer.type != "choice":
-        return "noise is on counts of right answers, and this study's answers are free text; take 'covers: [tuning]'"
+        return (
+            "noise is added to counts of correct answers, but this study's answers are free text; use 'covers: "
+            "[tuning]'"
+        )
     shown = [spec for spec in (*study.templates, study.soft) if spec is not None and spec.demonstrations is not None]
     if shown:
         return (

@@ -46,12 +46,12 @@ def read_study(path: Path, complete: Complete | None = None) -> Study:
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe that nobody writes to never ends
-            raise StudyError(f"{path}: is not a regular file; save the study to a file first", code="not-a-file")
+            raise StudyError(f"{path} is not a regular file; save the study to a file first", code="not-a-file")
         with path.open("rb") as file:
             data = file.read(MAX_STUDY_BYTES + 1)
         if len(data) > MAX_STUDY_BYTES:
             raise StudyError(
-                f"{path}: a study file is at most {MAX_STUDY_BYTES:,} bytes; this is not one", code="too-large"
+                f"{path}: a study file has at most {MAX_STUDY_BYTES:,} bytes; this file is larger", code="too-large"
             )
         return parse_study(data.decode("utf-8"), str(path), complete)
     except UnicodeDecodeError as error:
@@ -59,10 +59,10 @@ def read_study(path: Path, complete: Complete | None = None) -> Study:
             f"{path}: not UTF-8 text (byte {error.start}); save the study as UTF-8", code="not-utf-8"
         ) from error
     except IsADirectoryError as error:
-        raise StudyError(f"{path}: is a folder; give the study's YAML file", code="not-a-file") from error
+        raise StudyError(f"{path} is a folder; give the study's YAML file", code="not-a-file") from error
     except OSError as error:
         raise StudyError(
-            f"{path}: cannot be read ({error.strerror}); 'fedprompt study new --data FILE' drafts one",
+            f"{path} cannot be read ({error.strerror}); draft a study with 'fedprompt study new --data FILE'",
             code="cannot-read",
         ) from error
 
@@ -74,15 +74,15 @@ def parse_study(text: str, where: str = "study", complete: Complete | None = Non
         StudyError: the text is not YAML, is beyond its bounds, or is not a study.
     """
     if len(text) > MAX_STUDY_BYTES:
-        raise StudyError(f"{where}: a study is at most {MAX_STUDY_BYTES:,} bytes; this is not one", code="too-large")
+        raise StudyError(
+            f"{where}: a study has at most {MAX_STUDY_BYTES:,} bytes; this text is larger", code="too-large"
+        )
     try:
         document = read_yaml(text)
     except YamlProblem as error:
         raise _refused(where, error.line, error.place, error.reason, code="not-yaml") from error
     if document.root is None or document.root.kind != "mapping":
-        raise StudyError(
-            f"{where}: a study is a list of 'key: value' lines, beginning with 'study: NAME'", code="not-a-study"
-        )
+        raise StudyError(f"{where}: a study has 'key: value' lines, starting with 'study: NAME'", code="not-a-study")
     if (bare := bare_key(document)) is not None:
         raise _refused(where, *bare, code="key-is-no-text")
     try:

@@ -25,16 +25,16 @@ def label_trouble(label: str) -> str | None:
     bad = next((letter for letter in label if unicodedata.category(letter) in _BREAKS), None)
     if bad is not None:
         return (
-            f"the label {label!r} holds a line break or another control character (U+{ord(bad):04X}), which files of "
-            f"cases do not hold reliably; write {_plain(label)!r}, here and in the cases"
+            f"the label {label!r} has a line break or another control character (U+{ord(bad):04X}), which "
+            f"files of cases cannot store reliably; write {_plain(label)!r}, here and in the cases"
         )
     if not any(_shows(letter) for letter in label):
-        return f"the label {label!r} holds nothing that can be seen; give it a name"
+        return f"the label {label!r} has no visible character; give it a name"
     bare = _bare(label)
     if bare != label:
         return (
-            f"the label {label!r} begins or ends with white space or an invisible character, which readers of files "
-            f"may take away; write {bare!r}, here and in the cases"
+            f"the label {label!r} starts or ends with white space or an invisible character, which other "
+            f"programs may remove; write {bare!r}, here and in the cases"
         )
     return None
 

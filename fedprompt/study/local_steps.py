@@ -31,6 +31,6 @@ class Tuning(Closed):
     def _over_labels(self) -> "Tuning":
         if self.prior_free and self.objective != "labels":
             raise ValueError(
-                "'prior_free' is about the classes' scores, and 'objective: vocabulary' has none; take one of them"
+                "'prior_free' needs label scores, which 'objective: vocabulary' does not have; remove one of them"
             )
         return self

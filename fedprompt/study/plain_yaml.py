@@ -115,7 +115,9 @@ def read_yaml(content: bytes | str, *, aliases: bool = False, max_parts: int = M
     except yaml.reader.ReaderError as error:
         # Where it is, libyaml says in bytes and Python's reader in characters; so the line is looked up.
         at = next((n for n, line in enumerate(text.split("\n"), 1) if _unreadable(line)), 1)
-        raise YamlProblem(at, "not valid YAML (a character that cannot be printed); take it out") from error
+        raise YamlProblem(
+            at, "not valid YAML (it has a character that cannot be printed); remove the character"
+        ) from error
     except yaml.YAMLError as error:
         raise YamlProblem(1, "not valid YAML") from error
     return Document(None if root is None else root.value, root, text)
@@ -134,7 +136,7 @@ def _text(content: bytes | str) -> str:
         content.encode()
     except UnicodeEncodeError as error:
         line = content[: error.start].count("\n") + 1
-        raise YamlProblem(line, "holds half of a surrogate pair, which is not Unicode text") from error
+        raise YamlProblem(line, "has half of a surrogate pair, which is not Unicode text") from error
     return content
 
 
@@ -178,7 +180,7 @@ class _Composer:
             if isinstance(event, _events.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._refuse(event, "a line '---' begins a second document; keep one document in a file")
+                    self._refuse(event, "a line '---' starts a second document; keep one document per file")
             found = self._node(event)
             if found is not None:
                 anchor, node = found
@@ -208,7 +210,7 @@ class _Composer:
             if event.tag not in (None, "!", f"{_TAG}seq" if kind == "list" else f"{_TAG}map"):
                 self._refuse_tag(event)
             if len(self._open) >= MAX_DEPTH:
-                self._refuse(event, f"not valid YAML for this (nested deeper than {MAX_DEPTH})")
+                self._refuse(event, f"not valid YAML here (nested deeper than {MAX_DEPTH})")
             self._open.append(_Open(kind, event.start_mark.line + 1, event.start_mark.index, event.anchor))
         elif isinstance(event, _events.CollectionEndEvent):
             done = self._open.pop()
@@ -233,13 +235,13 @@ class _Composer:
         if kind == "number" and len(event.value) > MAX_NUMBER:
             self._refuse(
                 event,
-                f"a number here has at most {MAX_NUMBER} characters and this one has {len(event.value):,}; put it in "
-                "quotes if it is text",
+                f"a number has at most {MAX_NUMBER} characters here, but this one has {len(event.value):,}; "
+                "put it in quotes if it is text",
             )
         try:
             return self._maker.yaml_constructors[tag](self._maker, yaml.ScalarNode(tag, event.value))
         except (ValueError, OverflowError):
-            self._refuse(event, f"{event.value[:SHOWN]} is no {kind}; put it in quotes if it is text")
+            self._refuse(event, f"{event.value[:SHOWN]} is not a valid {kind}; put it in quotes if it is text")
 
     def _repeated(self, event: Any) -> Node:
         node = self._anchors.get(event.anchor) if self._aliases else None
@@ -247,7 +249,7 @@ class _Composer:
             self._refuse_reference(event)
         self._count(event, node.size)
         if len(self._open) + node.height > MAX_DEPTH:
-            self._refuse(event, f"not valid YAML for this (nested deeper than {MAX_DEPTH})")
+            self._refuse(event, f"not valid YAML here (nested deeper than {MAX_DEPTH})")
         return node
 
     def _add(self, node: Node) -> None:
@@ -256,11 +258,11 @@ class _Composer:
             if node.kind in ("list", "mapping"):
                 self._refuse_at(node.line, "a list or a mapping cannot be a key; put the text in quotes")
             if node.value == "<<" and not node.quoted and not self._aliases:
-                self._refuse_at(node.line, "'<<' merges other keys in, which is not read here; write the keys out")
+                self._refuse_at(node.line, "'<<' (a YAML merge) is not supported here; write the keys out")
             known = (type(node.value), node.value)
             if known in above.seen and not (node.value == "<<" and not node.quoted):
                 place = (*self._places(), str(node.value))
-                reason = "is given twice; keep one of the two"
+                reason = "is given twice; keep one of them"
                 raise YamlProblem(node.line, f"{reason} (the first is in line {above.seen[known]})", place)
             above.seen[known] = node.line
         above.nodes.append(node)
@@ -285,7 +287,7 @@ class _Composer:
             if not key.quoted and key.value == "<<":
                 for source in node.items if node.kind == "list" else (node,):
                     if source.kind != "mapping":
-                        self._refuse_at(key.line, "'<<' merges mappings, and this is none; write the keys out")
+                        self._refuse_at(key.line, "'<<' (a YAML merge) needs a mapping; write the keys out")
                     self._parts += source.size
                     for inner in source.entries:
                         found.setdefault(inner[0].value, inner)
@@ -294,7 +296,7 @@ class _Composer:
     def _count(self, event: Any, more: int) -> None:
         self._parts += more
         if self._parts > self._max:
-            self._refuse(event, f"its YAML has more than {self._max:,} parts; refused")
+            self._refuse(event, f"its YAML has more than {self._max:,} parts")
 
     def _places(self) -> tuple[str | int, ...]:
         return tuple(place for one in self._open if (place := one.place()) is not None)
@@ -306,13 +308,13 @@ class _Composer:
             self._refuse(event, f"{told} refers to itself or to nothing above it; put it in quotes if it is text")
         self._refuse(
             event,
-            f"YAML aliases and anchors ({told}) are not read here; write the text out, or put it in quotes if it is "
-            "text",
+            f"YAML aliases and anchors ({told}) are not supported here; write the text out, or put it in "
+            "quotes if it is text",
         )
 
     def _refuse_tag(self, event: Any) -> NoReturn:
         tag = str(event.tag).replace(_TAG, "!!")[:SHOWN]
-        self._refuse(event, f"not valid YAML for this (the tag '{tag}'); put the value in quotes if it is text")
+        self._refuse(event, f"not valid YAML here (the tag '{tag}'); put the value in quotes if it is text")
 
     def _refuse(self, event: Any, reason: str) -> NoReturn:
         self._refuse_at(event.start_mark.line + 1, reason)

@@ -22,6 +22,6 @@ def too_few_drawn(steps: int, least: int | None, batch: int, needed: int) -> tup
     place = ("tuning", "steps") if least is None else ("rounds", "least_steps")
     said = ".".join(place)
     return place, (
-        f"a round's {drawn // batch} steps ({said}) of {batch} cases (tuning.batch) draw at most {drawn} cases, and "
-        f"nothing over fewer than {needed} (privacy.min_cases) leaves a site; raise {said} or tuning.batch"
+        f"the {drawn // batch} steps of a round ({said}) with {batch} cases each (tuning.batch) draw at most "
+        f"{drawn} cases, below privacy.min_cases ({needed}); raise {said} or tuning.batch"
     )

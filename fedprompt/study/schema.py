@@ -122,17 +122,17 @@ class Rounds(Closed):
     @model_validator(mode="after")
     def _enough(self) -> "Rounds":
         if self.patience is not None and self.scored is not None:
-            raise ValueError("'patience' looks at validation after each round, so 'scored' is left out beside it")
+            raise ValueError("'patience' scores validation after each round, so remove 'scored'")
         if self.scored is not None and strategy_named(self.strategy.name).schedule == "buffered":
-            raise ValueError(f"'{self.strategy.name}' has each step scored at the end, so 'scored' is left out with it")
+            raise ValueError(f"'{self.strategy.name}' scores each step at the end, so remove 'scored'")
         if self.patience is not None and strategy_named(self.strategy.name).schedule == "buffered":
             raise ValueError(
-                f"'patience' looks at validation after each round, and '{self.strategy.name}' looks once, at the end"
+                f"'patience' scores validation after each round, but '{self.strategy.name}' looks once, at the end"
             )
         if self.quorum is not None and self.quorum < (least := self.strategy.least_sites):
             raise ValueError(
-                f"strategy '{self.strategy.name}' with these options needs {least} sites in every round and the quorum "
-                f"is {self.quorum}; raise the quorum, lower 'liars', or take 'median'"
+                f"strategy '{self.strategy.name}' with these options needs {least} sites in every round, but "
+                f"the quorum is {self.quorum}; raise the quorum, lower 'liars', or use 'median'"
             )
         return self
 
@@ -194,14 +194,14 @@ class Study(Closed):
     def _fits(self) -> "Study":
         for name in self.fields:
             if name in RESERVED:
-                raise _misfit(("fields",), f"'{name}' is reserved for a template's slot; give the field another name")
+                raise _misfit(("fields",), f"'{name}' is reserved for a template's slot; rename the field")
             if self.fields.count(name) > 1:
-                raise _misfit(("fields",), f"'{name}' is named twice; name each field once")
+                raise _misfit(("fields",), f"the field '{name}' is listed twice; list each field once")
         names: set[str] = set()
         for place, spec in enumerate(self.templates):
             template = self._checked(("templates", place), spec.template)
             if template.name in names:
-                raise _misfit(("templates", place), f"two templates are called '{template.name}'")
+                raise _misfit(("templates", place), f"two templates are called '{template.name}'; rename one")
             if template.has_soft:
                 raise _misfit(
                     ("templates", place),
@@ -211,7 +211,7 @@ class Study(Closed):
         if self.soft is not None and self.answer.type == "generate":
             raise _misfit(
                 ("soft",),
-                "a soft prompt is tuned on labels and this study asks for free text; take 'soft:' out, or take "
+                "a soft prompt is tuned on labels, but this study asks for free text; remove 'soft:', or use "
                 "'answer: {type: choice, labels: [...]}'",
             )
         if self.soft is not None and not self._checked(("soft",), self.soft_template).has_soft:
@@ -220,8 +220,7 @@ class Study(Closed):
         if self.rounds.least_steps is not None and self.rounds.least_steps > self.tuning.steps:
             raise _misfit(
                 ("rounds", "least_steps"),
-                f"a slow site may not take more steps ({self.rounds.least_steps}) than tuning.steps "
-                f"({self.tuning.steps}); lower it",
+                f"least_steps ({self.rounds.least_steps}) is above tuning.steps ({self.tuning.steps}); lower it",
             )
         self._shared()
         return self
@@ -238,8 +237,8 @@ class Study(Closed):
             one, other, difference = found
             raise _misfit(
                 place,
-                f"the label words {one!r} and {other!r} of '{template.name}' differ in nothing but {difference}, "
-                "which readers and chat models do not tell apart; give one of the labels another word",
+                f"the label words {one!r} and {other!r} of '{template.name}' differ only in {difference}, so "
+                "readers and chat models confuse them; give one of the labels another word",
             )
         return self
 
@@ -270,32 +269,33 @@ class Study(Closed):
         if (hidden := excluded(self) or dp_misfit(self)) is not None:
             raise _misfit(*hidden)
         if self.head is not None and self.soft is None:
-            raise _misfit(("head",), "'head' is mixed with shared soft prompts, and the study has no 'soft:' part")
+            raise _misfit(("head",), "'head' is mixed with shared soft prompts, but the study has no 'soft:' part")
         for name, part in (("groups", groups), ("personal", personal), ("alone", self.rounds.alone or None)):
             if part is not None and self.moves is None:
-                raise _misfit(("rounds", name), f"'{name}' is about soft prompts, and the study has no 'soft:' part")
+                raise _misfit(("rounds", name), f"'{name}' needs tuned prompts, but the study has no 'soft:' part")
         if personal is not None and self.rounds.alone:
             raise _misfit(
                 ("rounds", "alone"),
-                "with 'personal' a site's own prompt stays at the site, and with 'alone' the others score it; take one",
+                "with 'personal' a site's own prompt stays at the site, but with 'alone' the others score it; "
+                "use only one",
             )
         if self.rounds.released and not self.rounds.alone:
             raise _misfit(
                 ("rounds", "released"),
-                "'released' gives out the prompts that sites tune alone, and without 'alone: true' none is tuned; "
-                "write both, or take 'released' out",
+                "'released' releases the prompts that sites tune alone, but without 'alone: true' there are "
+                "none; use both, or remove 'released'",
             )
         if groups is not None and groups.by == "templates" and len(self.templates) < 3:
             raise _misfit(
                 ("rounds", "groups"),
-                f"the likeness of sites' template scores means nothing below 3 templates and there are "
-                f"{len(self.templates)}; add some, or take 'by: updates'",
+                "comparing sites by template scores needs at least 3 templates, but there are "
+                f"{len(self.templates)}; add some, or use 'by: updates'",
             )
         if groups is not None and groups.smallest < (least := self.rounds.strategy.least_sites):
             raise _misfit(
                 ("rounds", "groups"),
-                f"strategy '{self.rounds.strategy.name}' with these options needs {least} sites and a group may have "
-                f"{groups.smallest}; raise 'smallest', or take another strategy",
+                f"strategy '{self.rounds.strategy.name}' with these options needs {least} sites, but a group "
+                f"may have {groups.smallest}; raise 'smallest', or use another strategy",
             )
 
     def _checked(self, place: tuple[str | int, ...], make: Callable[[], Template]) -> Template:
@@ -356,9 +356,9 @@ class Study(Closed):
         """Return why it cannot be measured what joining is worth, None where it can."""
         name = self.rounds.strategy.name
         if self.soft is None:
-            return "'worth' is about shared soft prompts, and the study has no 'soft:' part"
+            return "'worth' needs shared soft prompts, but the study has no 'soft:' part"
         if strategy_named(name).schedule == "buffered":
-            return f"'worth' runs the rounds anew without some sites, and '{name}' has no rounds; take another strategy"
+            return f"'worth' repeats the rounds without some sites, but '{name}' has no rounds; use another strategy"
         return None
 
     def questions(self, cases: int) -> int:

@@ -57,7 +57,7 @@ class Score(Closed):
             if set(map(len, self.confusion)) != {len(self.confusion)}:
                 raise ValueError("the confusion matrix is not square")
         if self.groups > self.n or (self.metric == "accuracy" and not -1e-6 <= self.total <= self.n + 1e-6):
-            raise ValueError("more groups or right answers than cases")
+            raise ValueError("more groups or correct answers than cases")
         return self
 
     @property

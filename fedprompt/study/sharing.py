@@ -48,7 +48,7 @@ class Personal(Closed):
     @model_validator(mode="after")
     def _different(self) -> "Personal":
         if len(set(self.mixtures)) != len(self.mixtures):
-            raise ValueError("mixtures name a share twice; name each once")
+            raise ValueError("a share of a mixture is given twice; give each share once")
         return self
 
 
@@ -72,8 +72,8 @@ class SharedHead(Closed):
     def _enough(self) -> "SharedHead":
         if len(set(self.examples)) <= self.directions:
             raise ValueError(
-                f"{len(set(self.examples))} different examples span no {self.directions} directions; name more "
-                "examples, or fewer directions"
+                f"{len(set(self.examples))} different examples do not span {self.directions} directions; give "
+                "more examples, or fewer directions"
             )
         return self
 
@@ -96,5 +96,5 @@ class Worth(Closed):
     @model_validator(mode="after")
     def _rising(self) -> "Worth":
         if any(after <= before for before, after in pairwise(self.n)):
-            raise ValueError("the numbers of labelled cases rise: [8, 16, 32]; name each once, the smallest first")
+            raise ValueError("list the numbers of labelled cases in rising order, each once, such as [8, 16, 32]")
         return self

@@ -27,29 +27,29 @@ def unshown(study: Study) -> tuple[Place, str] | None:
                     return where, f"the template '{template.name}' never shows the case; {_instead(found)}"
             slot = "{" + study.fields[0] + "}"
             return place, (
-                f"the template '{template.name}' never shows the case: none of the study's fields stands in it; "
-                f"write {slot} where the case's {study.fields[0]} is to stand"
+                f"the template '{template.name}' never shows the case, because it uses none of the study's "
+                f"fields; write {slot} where the case's {study.fields[0]} goes"
             )
         for where, source in sources:
             if (found := double_braces(source, study.fields)) is not None:
-                return where, f"the template '{template.name}' shows a name in place of the case; {_instead(found)}"
+                return where, f"the template '{template.name}' shows a name instead of the case; {_instead(found)}"
     return None
 
 
 def notes(study: Study) -> tuple[str, ...]:
     """Return what is odd about a study and may be meant: fields that nothing shows, signs that stay in the prompt."""
-    found = [f"no template shows the field '{name}', though every case must have it" for name in _unused(study)]
+    found = [f"no template shows the field '{name}', although every case must have it" for name in _unused(study)]
     for place, template in _templates(study):
         for _, source in _sources(place, template, study):
             for name in template.variables:
                 if "${" + name + "}" in source:
                     found.append(f"the '$' before {{{name}}} in '{template.name}' stays in the prompt")
                 if "{{{" + name + "}}}" in source:
-                    found.append(f"'{template.name}' shows a pair of braces around {{{name}}}")
+                    found.append(f"'{template.name}' shows braces around {{{name}}}")
         if template.text is not None and template.text.endswith("\n"):
             found.append(
-                f"'{template.name}' ends in a line end, so the answer begins a new line; where it was written below "
-                "'|', '|-' leaves the line end out"
+                f"'{template.name}' ends with a line break, so the answer starts on a new line. If you used "
+                "'|' in YAML, '|-' removes the line break"
             )
     return tuple(dict.fromkeys(found))
 
@@ -57,8 +57,8 @@ def notes(study: Study) -> tuple[str, ...]:
 def _instead(found: Offer) -> str:
     shown = found.text if len(found.text) <= LONGEST else f"{found.text[:LONGEST]}…"
     return (
-        f"{found.found[:80]} is plain text here, and a field is {{{found.field}}}; "
-        f"write {json.dumps(shown, ensure_ascii=False)}"
+        f"{found.found[:80]} is plain text here; a field is written {{{found.field}}}. Write "
+        f"{json.dumps(shown, ensure_ascii=False)}"
     )
 
 

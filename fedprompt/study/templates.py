@@ -54,7 +54,9 @@ class Init(Closed):
     @model_validator(mode="after")
     def _named(self) -> "Init":
         if (self.source == "bank") != (self.prompt is not None):
-            raise ValueError("'source: bank' names its prompt by id, and only it: {source: bank, prompt: 'p1:...'}")
+            raise ValueError(
+                "'source: bank' names its prompt by id, and no other source does: {source: bank, prompt: 'p1:...'}"
+            )
         return self
 
 
@@ -79,7 +81,9 @@ class Soft(Closed):
     def _one(self) -> "Soft":
         if (self.template is None) == (self.messages is None):
             given = "neither is" if self.template is None else "both are"
-            raise ValueError(f"'soft' has 'template' (one text) or 'messages' (a chat), and {given} given; take one")
+            raise ValueError(
+                f"'soft' needs either 'template' (one text) or 'messages' (a chat), and {given} given; use one of them"
+            )
         return self
 
     def slot(self) -> Template:

@@ -18,8 +18,8 @@ __all__ = ["as_text", "bare_key", "place_of", "reason_of", "told_otherwise"]
 Place = tuple[str | int, ...]
 _BARE = ("number", "truth", "date", "nothing")
 _PATTERNS = {
-    r"^[\w .+/:-]+$": "may hold letters, digits, spaces and the signs . + / : - _ alone",
-    r"^\w[\w +-]*$": "begins with a letter or a digit and may hold letters, digits, spaces and the signs + - _ alone",
+    r"^[\w .+/:-]+$": "may have only letters, digits, spaces and the signs . + / : - _",
+    r"^\w[\w +-]*$": "starts with a letter or a digit, and may have only letters, digits, spaces and the signs + - _",
 }
 _FIELD = r"^[A-Za-z_]\w*$"
 
@@ -49,16 +49,16 @@ def reason_of(document: Document, place: Place, error: Unfit) -> str:
         return "is missing"
     as_init = place[-1:] == ("init",) and kind in ("model_type", "model_attributes_type")
     if node is not None and (kind in ("string_type", "invalid-json-value") or as_init):
-        return as_text(document, node, place) or "a text is wanted here"
+        return as_text(document, node, place) or "must be a text"
     if kind in ("tuple_type", "list_type"):
-        return "a list is wanted here: [a, b], or a line '- a' for each"
+        return "must be a list: [a, b], or a line '- a' for each"
     if kind == "too_long":
         return re.sub(r"^\w+ should have at most (\d+) .*", r"at most \1 are read here; take some out", reason)
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return "'key: value' lines are wanted here"
+        return "must have 'key: value' lines"
     if node is not None and kind in ("int_parsing", "int_type", "float_parsing", "float_type", "int_from_float"):
         what = "whole number" if kind.startswith("int") else "number"
-        return f"{document.written(node) or 'nothing'} is no {what}; write its digits, such as 10"
+        return f"{document.written(node) or 'nothing'} is not a valid {what}; write digits, such as 10"
     if kind == "string_pattern_mismatch":
         if _FIELD in reason and node is not None:
             return _no_field(str(node.value))
@@ -71,15 +71,15 @@ def as_text(document: Document, node: Node, place: Place = ()) -> str | None:
     written = document.written(node)
     if node.kind in ("list", "mapping"):
         if not written.startswith(("{", "[")):
-            return f"a text is wanted here and this is a {node.kind}; write one text, in quotes"
+            return f"must be a text, but this is a {node.kind}; write one text, in quotes"
         whole = _quoted(written)
-        return f"YAML reads {written[0]} as the beginning of a {node.kind}; put the whole text in quotes: {whole}"
+        return f"YAML reads {written[0]} as the start of a {node.kind}; put the whole text in quotes: {whole}"
     if node.kind not in _BARE:
         return None
     if not written:
-        return "there is nothing here, and a text is wanted; write it after the colon"
+        return "is empty, but must be a text; write it after the colon"
     others = [document.written(one) for one in _siblings(document, place) if one.kind in _BARE and one is not node]
-    also = f"; the same holds for {_listed([one for one in others if one])}" if any(others) else ""
+    also = f"; the same applies to {_listed([one for one in others if one])}" if any(others) else ""
     return f"YAML reads {written} as {_read_as(node, written)}, not as text; put it in quotes: {_quoted(written)}{also}"
 
 
@@ -110,14 +110,14 @@ def told_otherwise(document: Document, made: Any) -> tuple[int, Place, str] | No
             return (
                 node.line,
                 place,
-                f"YAML reads {written} as the number {node.value}; write {node.value} if it is that",
+                f"YAML reads {written} as the number {node.value}; write {node.value} if you mean that number",
             )
         taken = _at(made, place)
         number = isinstance(taken, int | float) and not isinstance(taken, bool)
         if node.kind == "truth" and number:
-            return node.line, place, f"YAML reads {written} as {str(node.value).lower()}, and a number is wanted here"
+            return node.line, place, f"YAML reads {written} as {str(node.value).lower()}, but this must be a number"
         if node.kind == "number" and isinstance(taken, bool):
-            return node.line, place, f"{written} is a number, and true or false is wanted here"
+            return node.line, place, f"{written} is a number, but this must be true or false"
     return None
 
 
@@ -125,8 +125,8 @@ def _no_field(name: str) -> str:
     near = field_name_for(name)[:80]
     plain = near if re.match(r"[A-Za-z_]", near) else "text"
     return (
-        f"'{name[:60]}' is no field's name, which is made of letters, digits and _; write {plain} here and in the "
-        f"templates, and map the column with --map '{plain}={name[:60]}'"
+        f"'{name[:60]}' is not a valid field name, which has only letters, digits and _; write {plain} here "
+        f"and in the templates, and map the column with --map '{plain}={name[:60]}'"
     )
 
 

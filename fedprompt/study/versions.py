@@ -29,13 +29,13 @@ def misfit(hub: str, site: str) -> str | None:
         return None
     older = "site" if (site_major, site_minor) < (hub_major, hub_minor) else "hub"
     return (
-        f"the hub has fedprompt {hub} and the site {site}, which are more than one minor version apart; the {older} "
-        f"upgrades, with pip install 'fedprompt[flare]=={max((hub, site), key=_numbers)}'"
+        f"the hub has fedprompt {hub} and the site has {site}, which differ by more than one minor version; "
+        f"upgrade the {older} with pip install 'fedprompt[flare]=={max((hub, site), key=_numbers)}'"
     )
 
 
 def _numbers(version: str) -> tuple[int, int]:
     if re.match(PATTERN, version) is None:
-        raise ValueError(f"'{version}' is no version")
+        raise ValueError(f"'{version}' is not a valid version")
     major, minor = version.split(".")[:2]
     return int(major), int(re.match(r"\d+", minor)[0])  # type: ignore[index]

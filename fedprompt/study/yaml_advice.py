@@ -39,21 +39,21 @@ def advice(problem: str, text: str, line: int, begun: int | None) -> tuple[int, 
     line = min(line, len(lines) - 1)
     at = lines[line]
     if re.match(r"\s*\t", at) and at.strip():
-        return line + 1, "not valid YAML: the line is indented with a tab; indent it with spaces"
+        return line + 1, "not valid YAML: the line is indented with a tab; use spaces"
     if "quoted scalar" in problem or ("unexpected end of stream" in problem and begun is not None):
-        return (begun or 0) + 1, "not valid YAML: the quote that opens here is never closed"
+        return (begun or 0) + 1, "not valid YAML: this quote is never closed"
     if "unknown escape" in problem:
         return line + 1, (
-            "not valid YAML: in double quotes a backslash begins an escape; write \\\\ for a backslash, or take single "
-            "quotes"
+            "not valid YAML: in double quotes a backslash starts an escape; write \\\\ for a backslash, or use "
+            "single quotes"
         )
     for place in dict.fromkeys((line, begun)):
         if place is not None and place < len(lines) and (found := _slip(lines[place], problem)) is not None:
             return place + 1, f"not valid YAML: {found}"
     if "mapping values" in problem and line and _UNSPACED.match(lines[line - 1]):
-        return line, "not valid YAML: a space is missing after the colon"
+        return line, "not valid YAML: add a space after the colon"
     if "mapping values" in problem:
-        return line + 1, "not valid YAML: the line is indented more than the one that it belongs to; indent them alike"
+        return line + 1, "not valid YAML: the line has more indentation than its neighbours; indent them equally"
     if "expected ',' or ']'" in problem or "expected ',' or '}'" in problem:
         opening, closing = "[]" if "]" in problem else "{}"
         opened = "" if begun is None else f" that opens in line {begun + 1}"
@@ -67,7 +67,11 @@ def _slip(line: str, problem: str) -> str | None:
     """Return which slip a line shows, None if it shows none."""
     if "expected ',' or" in problem:
         found = _COLON.search(line)
-        return None if found is None else f"a bare text may not hold ': '; put the value of '{found[1]}' in quotes"
+        return (
+            None
+            if found is None
+            else f"text without quotes cannot contain ': '; put the value of '{found[1]}' in quotes"
+        )
     found = _VALUE.match(line)
     if found is None:
         return None
@@ -75,13 +79,13 @@ def _slip(line: str, problem: str) -> str | None:
     whose = f"the value of '{key}'" if key else "the text"
     first = value[0]
     if first in _NO_START:
-        return f"no bare text may begin with '{first}'; put {whose} in quotes"
+        return f"text without quotes cannot start with '{first}'; put {whose} in quotes"
     if "mapping values" in problem and ": " in value and first not in "\"'":
-        return f"a bare text may not hold ': '; put {whose} in quotes"
+        return f"text without quotes cannot contain ': '; put {whose} in quotes"
     if first in _STARTS and ("expected key" in problem or first in "%|>?-"):
-        return f"'{first}' begins {_STARTS[first]} in YAML, so put {whose} in quotes"
+        return f"in YAML '{first}' starts {_STARTS[first]}; put {whose} in quotes"
     if first in "\"'" and "expected key" in problem:
         return (
-            f"{whose} goes on after its closing quote; put all of it in one pair of quotes, and double a quote inside"
+            f"{whose} continues after its closing quote; put all of it in one pair of quotes, and double a quote inside"
         )
     return None

@@ -49,7 +49,7 @@ class PrivateSteps:
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= 1 or not 0 < self.clip < math.inf or not 0 < self.expected < math.inf:
-            raise ValueError("rate lies in (0, 1], clip and expected are above 0")
+            raise ValueError("rate is above 0 and at most 1, clip and expected are above 0")
         if not 0 < self.noise <= WIDTH:
             raise ValueError(f"noise lies in (0, {WIDTH}]")
 

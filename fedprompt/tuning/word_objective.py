@@ -117,7 +117,7 @@ class WordObjective:
         totals = losses + self._fluency * surprises
         if not np.isfinite(totals).all():
             raise TuningError(
-                "the loss of some words is not a finite number, so words cannot be told apart", code="not-finite"
+                "the loss of some words is not a finite number, so words cannot be compared", code="not-finite"
             )
         rated = zip(candidates, losses.tolist(), surprises.tolist(), totals.tolist(), strict=True)
         return tuple(Words(tuple(one), loss, surprise, total) for one, loss, surprise, total in rated)

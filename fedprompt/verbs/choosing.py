@@ -26,8 +26,8 @@ CHOICES: Mapping[ChoiceKind, str] = {
     "global": "the common prompt",
     "group": "its group's prompt",
     "own": "the prompt it tuned alone",
-    "mixture-global": "a mixture of its own prompt ({share}) and the common one",
-    "mixture-group": "a mixture of its own prompt ({share}) and its group's",
+    "mixture-global": "a mixture of its own prompt ({share}) and the common prompt",
+    "mixture-group": "a mixture of its own prompt ({share}) and its group's prompt",
 }
 
 

@@ -106,12 +106,12 @@ class Describe(Verb):
         if (told := misfit(asked.message.version, given.message.version)) is not None:
             raise FederationError(f"site '{terms.site}': {told}", code="other-version")
         if terms.study is not None and (fault := _fault(terms.study, given.message)) is not None:
-            raise ReplyUntrue(f"site '{terms.site}' described its cases as they cannot be: {fault}")
+            raise ReplyUntrue(f"site '{terms.site}' sent a contradictory description of its cases: {fault}")
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
         """Tell the counts."""
         counts = ", ".join(f"{counted(message.get(split))} {split}" for split in ("tune", "validation", "test"))
-        return f"how many cases there are ({counts}) and how many of each label"
+        return f"the number of cases ({counts}) and the number per label"
 
     def rehearse(self, rehearsal: Rehearsal) -> bool:
         """Ask it once."""
@@ -136,18 +136,18 @@ def _fault(study: Study, reply: DescribeReply) -> str | None:
     """Return what cannot be in a description, in a phrase; None if it can."""
     labels = study.answer.labels
     if len(reply.labels) != len(labels):
-        return f"it counts {len(reply.labels)} labels and the study has {len(labels)}"
+        return f"it counts {len(reply.labels)} labels, but the study has {len(labels)}"
     if study.dp is not None:  # then sizes carry noise, and no label is counted
-        return "it counts labels, and the study has a budget of privacy" if any(reply.labels) else None
+        return "it counts labels, but the study has a privacy budget" if any(reply.labels) else None
     cell = study.privacy.min_cell
     if small := [count for count in reply.labels if 0 < count < cell]:
-        return f"a label has {small[0]} cases, fewer than the study's min_cell"
+        return f"a label has {small[0]} cases, which is below the study's min_cell"
     told, silent = sum(reply.labels), reply.labels.count(0) * (cell - 1)  # of labels with a few cases none are told
     if labels and not told <= reply.cases <= told + silent:
-        return f"{told:,} cases have a label and {reply.cases:,} are in its splits"
+        return f"{told:,} cases have a label, but its splits have {reply.cases:,}"
     of_splits = zip(reply.units or (), (reply.tune, reply.validation, reply.test), strict=False)
     if any(units > cases or (units == 0 and cases) for units, cases in of_splits):
-        return "a split has more independent cases than cases, or none"
+        return "a split has no independent case, or more of them than cases"
     if reply.cases < study.privacy.min_cases:
-        return f"it has {reply.cases} cases, fewer than the study's min_cases"
+        return f"it has {reply.cases} cases, which is below the study's min_cases"
     return None

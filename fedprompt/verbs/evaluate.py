@@ -107,7 +107,7 @@ class Evaluate(Verb):
     task_bounds = LISTS
     reply_bounds = SCORES
     flat = True
-    unrehearsed = "evaluate on test: a look at test is for the nominated prompts"
+    unrehearsed = "evaluate on test: only nominated prompts can be scored on test cases"
 
     def task_arrays(self, task: EvaluateTask) -> Allowed:
         """Return the soft prompts, and where tuning starts if the site is to choose."""
@@ -167,7 +167,9 @@ class Evaluate(Verb):
             or (choice.kind == "mixture-group" and len(task.soft) < 2)
             or (personal is not None and choice.share is not None and choice.share not in personal.mixtures)
         ):
-            raise ReplyUntrue(f"site '{terms.site}' answered a choice that it was not given", code="not-given")
+            raise ReplyUntrue(
+                f"site '{terms.site}' answered about a choice that the hub did not send", code="not-given"
+            )
         check_scores(terms, reply, {choice.prompt}, "validation", ())
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:

@@ -113,11 +113,9 @@ class FitHead(Verb):
         """Refuse another shape, other cases, and weights longer than the study's strength and noise make them."""
         head, reply = given.arrays["head"], given.message
         if head.shape != (asked.message.labels, len(asked.arrays["directions"]) - 1):
-            raise ReplyUntrue(
-                f"site '{terms.site}' sent a head of another shape than it was asked for", code="wrong-shape"
-            )
+            raise ReplyUntrue(f"site '{terms.site}' sent a head of the wrong shape", code="wrong-shape")
         if terms.study is not None and (fault := _fault(terms, head, reply.cases)) is not None:
-            raise ReplyUntrue(f"site '{terms.site}' sent a head that cannot be: {fault}")
+            raise ReplyUntrue(f"site '{terms.site}' sent a contradictory head: {fault}")
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
         """Tell how many numbers, and over how many cases."""
@@ -141,9 +139,10 @@ def head_told(study: Study) -> str | None:
         return None
     numbers = f"{len(study.answer.labels)} x {spec.directions} numbers"
     return (
-        f"once, a head: {numbers} fitted to all tune cases, with noise of {spec.noise:g} on each. Whoever knows all "
-        f"other cases tells whether one more was there with an area under the curve of {largest_area(spec.noise):.2f} "
-        "at most (0.50 is guessing), if how common each label is was known before"
+        f"once, a head: {numbers} fitted to all tuning cases, with noise of {spec.noise:g} on each number. An "
+        "attacker who knows all other cases can detect one case with an area under the curve of at most "
+        f"{largest_area(spec.noise):.2f} (0.50 is guessing). This assumes that the label frequencies were "
+        "known before"
     )
 
 
@@ -164,12 +163,12 @@ def _fault(terms: Terms, head: NDArray[np.float32], cases: int) -> str | None:
     study, described = terms.study, terms.described
     assert study is not None
     if study.head is None:
-        return "the study asks for none"
+        return "the study asks for no head"
     if isinstance(described, DescribeReply) and cases != described.tune:
-        return f"it is over {cases:,} cases and the site has {described.tune:,} to tune on"
+        return f"it covers {cases:,} cases, but the site has {described.tune:,} tuning cases"
     if cases < study.privacy.min_cases:
-        return f"it is over {cases} cases, fewer than the study's min_cases"
+        return f"it covers {cases} cases, which is below the study's min_cases"
     labels, many = head.shape
     most = longest_head(study.head.strength, study.head.noise, cases, labels, many)
     norm = float(np.linalg.norm(head.astype(np.float64)))
-    return None if norm <= most * (1 + ROUNDING) else f"its norm is {norm:.3g}, and the study makes {most:.3g} at most"
+    return None if norm <= most * (1 + ROUNDING) else f"its norm is {norm:.3g}, but the study allows at most {most:.3g}"

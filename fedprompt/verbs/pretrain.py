@@ -71,8 +71,8 @@ class Pretrain(Verb):
 def pretraining_told(study: Study) -> tuple[str, ...]:
     """Return in sentences what leaves a site whose text a study trains a model on."""
     return (
-        "how many documents there are to train on, and how many are held out",
+        "the number of training documents and of held-out documents",
         f"each round, a change of all of the model's weights ({study.rounds.update}), in parts",
-        "before the first round and after each that is looked at, the mean loss on held-out text, to four digits "
-        "behind the point, and over how many tokens and documents it is",
+        "before the first round and after each measured round, the mean loss on held-out text with four "
+        "decimals, and its numbers of tokens and documents",
     )

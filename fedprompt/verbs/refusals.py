@@ -53,18 +53,18 @@ REFUSALS: Mapping[Code, Reason] = {
         "it has not accepted this study, or this revision of it", "its operator has not accepted that study"
     ),
     "unknown-prompt": Reason(
-        "a prompt is not of the accepted study", "it was asked for a prompt that the study does not hold"
+        "a prompt is not part of the accepted study", "the hub asked for a prompt that is not part of the study"
     ),
     "too-few-cases": Reason("it has fewer cases than the study's min_cases", "it has too few cases"),
-    "budget-spent": Reason("its budget of replies is spent", "its budget of replies is spent"),
+    "budget-spent": Reason("its reply budget is used up", "its budget of replies is spent"),
     "questions-spent": Reason(
-        "its cases would answer more exact questions than the study allows over their lifetime",
-        "its cases have answered as many exact questions as the study allows",
+        "this would exceed the exact questions that the study allows for its cases",
+        "its cases have answered all the exact questions that the study allows",
     ),
     "updates-spent": Reason(
-        "its cases would answer more rounds, in this and other studies, than the study allows over their lifetime "
+        "this would exceed the rounds that the study allows for its cases, over this and other studies "
         "(privacy: {updates: N})",
-        "its cases have answered as many rounds, in this and other studies, as the study allows",
+        "its cases have taken part in all the rounds that the study allows, over this and other studies",
     ),
     "privacy-spent": Reason(
         "its cases have spent the privacy budget that the study, or its operator's policy, sets for all studies "
@@ -72,28 +72,27 @@ REFUSALS: Mapping[Code, Reason] = {
         "its cases have spent their privacy budget",
     ),
     "bad-soft-prompt": Reason(
-        "what the hub sent does not fit the study: its shape, norm or id is off",
+        "the value from the hub does not fit the study: its shape, norm or id is wrong",
         "what came to be tuned or scored did not fit the study",
     ),
     "bad-weights": Reason(
-        "the weights that came are not whole, or do not fit its model",
-        "weights that came were not whole, or of another model",
+        "the weights from the hub are incomplete, or do not fit its model",
+        "the weights from the hub were incomplete, or belonged to another model",
     ),
-    "failed": Reason("it could not be done there; the site's own log says why", "something failed while it worked"),
-    "bad-task": Reason("the task was not understood", "the task was malformed"),
+    "failed": Reason("the site failed; its own log gives the reason", "it failed while working"),
+    "bad-task": Reason("the site did not understand the task", "the task was malformed"),
     "not-allowed": Reason(
-        "its operator does not allow this, or not that many steps", "its operator's policy does not allow it"
+        "its operator's policy does not allow this, or not so many steps", "its operator's policy does not allow it"
     ),
-    "not-supported": Reason("it does not know how to do that", "it does not do such work"),
+    "not-supported": Reason("it does not know this verb", "it does not support this verb"),
     "paused": Reason("its operator has paused it, or these are its quiet hours", "its operator has paused it"),
     "round-answered": Reason(
-        "it answers each round of a study, and the choice and measurements after them, once, and has answered this one "
-        "or a later one; "
-        "give the study another name to run it anew",
-        "it has answered this round of the study, or a later one, before",
+        "it answers each round of a study only once, and the choice and measurements after it. It has answered "
+        "this round or a later one. To run the study again, give it another name",
+        "it has already answered this round of the study, or a later one",
     ),
     "out-of-time": Reason(
-        "not one draw was done in the seconds that the study allows a site (worth: {seconds: N})",
+        "no draw finished within the seconds that the study allows a site (worth: {seconds: N})",
         "it took longer than the study allows",
     ),
     "unknown-keys": Reason(
@@ -105,7 +104,7 @@ REFUSALS: Mapping[Code, Reason] = {
         "too few sites took part in a secure sum, so it gave nothing for it",
     ),
     "cohort-differs": Reason(
-        "the secure sum is of other sites than the site was told of before, or too few signed the list of them",
+        "the list of sites in the secure sum has changed, or too few sites signed the list",
         "the hub told of other sites of a secure sum than before, or too few sites signed the list of them",
     ),
     "wrong-step": Reason(
@@ -114,6 +113,7 @@ REFUSALS: Mapping[Code, Reason] = {
         "a step of a secure sum was asked again in another way, or before the step that it follows",
     ),
     "other-ledger": Reason(
-        "its ledger does not go on from what this hub saw of it", "the hub has seen entries that this ledger lacks"
+        "its ledger does not continue from the state that this hub saw",
+        "the ledger lacks entries that the hub has seen",
     ),
 }

@@ -190,9 +190,9 @@ def check_scores(
         or sorted(compared) != sorted(pairs)
         or any(given != split or n == 0 for given, n in sizes)
     ):
-        raise ReplyUntrue(f"site '{terms.site}' scored something else than it was asked", code="not-what-was-asked")
+        raise ReplyUntrue(f"site '{terms.site}' scored something other than the hub asked", code="not-what-was-asked")
     if (wanted := expected(terms, split)) is not None and (fault := _fault(reply, wanted)) is not None:
-        raise ReplyUntrue(f"site '{terms.site}' sent numbers that cannot be: {fault}")
+        raise ReplyUntrue(f"site '{terms.site}' sent contradictory numbers: {fault}")
 
 
 def _fault(reply: ScoreReply, wanted: Expected) -> str | None:
@@ -203,9 +203,9 @@ def _fault(reply: ScoreReply, wanted: Expected) -> str | None:
     if (fault := next((one for one in found if one is not None), None)) is not None:
         return fault
     if reply.clipped != min(rounded_up(reply.clipped, wanted.cell), wanted.cases):
-        return f"{reply.clipped} cases were too long and the site has {wanted.cases} in {wanted.split}"
+        return f"{reply.clipped} cases were too long, but the site has {wanted.cases} in {wanted.split}"
     if reply.looks and wanted.split != "test":
-        return f"it counts {reply.looks} looks at test and {wanted.split} was asked for"
+        return f"it counts {reply.looks} looks at test, but the hub asked for {wanted.split}"
     return fault_among(reply.scores, reply.comparisons, wanted)
 
 
@@ -217,7 +217,7 @@ def told(message: Mapping[str, Any]) -> str:
     n = f", n={sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "") if sizes else ""
     compared = f" and {pairs} comparison{'' if pairs == 1 else 's'}" if pairs else ""
     if (choice := message.get("choice")) is not None:
-        return f"which prompt it keeps ({_chosen(choice)}) and its score on {splits}{n}"
+        return f"the prompt that it keeps ({_chosen(choice)}) and its score on {splits}{n}"
     prompts = list(dict.fromkeys(str(one.get("prompt")) for one in scores))
     what = (
         f"score of prompt {shortened(prompts[0])}"
@@ -230,4 +230,4 @@ def told(message: Mapping[str, Any]) -> str:
 def _chosen(choice: Mapping[str, Any]) -> str:
     share = choice.get("share")
     known = choice_words(str(choice.get("kind")), share if isinstance(share, float) else None)
-    return known or "one of a kind that is not known here"
+    return known or "a reply of an unknown kind"

@@ -156,7 +156,7 @@ class Tune(Verb):
         about = message.get(ABOUT)
         of = "a prompt" if about is None else f"prompt {shortened(about)}"
         size = " vectors of ".join(map(counted, shape))
-        return f"the change of {of} in round {message.get('round')} ({size} numbers), n={message.get('cases')}"
+        return f"the update of {of} in round {message.get('round')} ({size} numbers), n={message.get('cases')}"
 
     def rehearse(self, rehearsal: Rehearsal) -> bool:
         """Take one round's steps from the study's start."""

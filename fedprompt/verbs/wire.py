@@ -107,17 +107,17 @@ def _pack(kind: str, adapter: TypeAdapter[Message], message: Message, arrays: Ar
         body = canonical_json(adapter.dump_python(_checked(kind, adapter, shown), mode="json"))
     except (ValueError, TypeError, PydanticSerializationError) as error:
         raise EgressRefused(
-            f"a {kind} does not fit its schema and was not sent ({_where(error)})", code="not-well-formed"
+            f"a {kind} does not match its schema and was not sent ({_where(error)})", code="not-well-formed"
         ) from None
     if len(body) > MAX_JSON_BYTES:
         raise EgressRefused(
-            f"a {kind}'s JSON of {len(body):,} bytes is above the bound of {MAX_JSON_BYTES:,}", code="too-large"
+            f"a {kind} has {len(body):,} bytes of JSON, more than the limit of {MAX_JSON_BYTES:,}", code="too-large"
         )
     _check_arrays(arrays, allowed, message.verb)
     data = save({kind: np.frombuffer(body, dtype=np.uint8), **{n: np.ascontiguousarray(arrays[n]) for n in arrays}})
     if len(data) > MAX_REPLY_BYTES:
         raise EgressRefused(
-            f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}", code="too-large"
+            f"a {kind} has {len(data):,} bytes, more than the limit of {MAX_REPLY_BYTES:,}", code="too-large"
         )
     return bytes(data)
 
@@ -128,17 +128,17 @@ def _unpack(kind: str, adapter: TypeAdapter[Message], data: bytes) -> tuple[Mess
 
     if len(data) > MAX_REPLY_BYTES:
         raise EgressRefused(
-            f"a {kind} of {len(data):,} bytes is above the bound of {MAX_REPLY_BYTES:,}", code="too-large"
+            f"a {kind} has {len(data):,} bytes, more than the limit of {MAX_REPLY_BYTES:,}", code="too-large"
         )
     try:
         check_tensors(data)
         found = load(data)
         body = found.pop(kind)
         if body.dtype != np.uint8 or body.ndim != 1 or body.size > MAX_JSON_BYTES:
-            raise EgressRefused(f"a {kind}'s JSON part is not bytes", code="not-well-formed")
+            raise EgressRefused(f"the JSON part of a {kind} is not bytes", code="not-well-formed")
         message = _checked(kind, adapter, body.tobytes(), strict=True)  # a number is a number, and no text of one
     except (SafetensorError, KeyError, ValueError) as error:
-        raise EgressRefused(f"not a {kind} that is understood ({_where(error)})", code="not-well-formed") from None
+        raise EgressRefused(f"this is not a valid {kind} ({_where(error)})", code="not-well-formed") from None
     return message, found
 
 
@@ -159,9 +159,7 @@ def _check_arrays(arrays: Arrays, allowed: Allowed, verb: str) -> None:
     if "scales" in arrays and (
         arrays["scales"].shape != (scales_of(arrays["codes"].shape), 1) or (arrays["scales"] < 0).any()
     ):
-        raise EgressRefused(
-            "the array 'scales' is not one positive number for each row of 'codes'", code="other-arrays"
-        )
+        raise EgressRefused("the array 'scales' needs one positive number for each row of 'codes'", code="other-arrays")
 
 
 def _check_array(name: str, array: NDArray[Any], dtype: type[np.generic], *, flat: bool) -> None:
@@ -172,9 +170,9 @@ def _check_array(name: str, array: NDArray[Any], dtype: type[np.generic], *, fla
     if name == "scales":
         most = (max(MAX_TOKENS, scales_of((MAX_SIZE,))), 1)
     if not all(1 <= length <= bound for length, bound in zip(array.shape, most, strict=True)):
-        raise EgressRefused(f"the array '{name}' has a shape out of bounds", code="wrong-shape")
+        raise EgressRefused(f"the array '{name}' has a shape outside the limits", code="wrong-shape")
     if array.dtype != np.int8 and not np.isfinite(array).all():
-        raise EgressRefused(f"the array '{name}' holds NaN or infinity", code="not-finite")
+        raise EgressRefused(f"the array '{name}' contains NaN or infinity", code="not-finite")
 
 
 def _where(error: Exception) -> str:

@@ -58,11 +58,11 @@ class WorthTask(Task):
     def _fits(self) -> "WorthTask":
         shared = len(self.templates) + len(self.soft) + (self.head is not None)
         if len(self.weights) != shared or abs(sum(self.weights) - 1) > ROUNDING:
-            raise ValueError("there is one weight for each prompt and the head, and they add up to 1")
+            raise ValueError("each prompt and the head need one weight, and the weights must add up to 1")
         if any(way.n != self.n for way in self.ways) or len(set(self.ways)) != len(self.ways):
-            raise ValueError("the ways differ, and are all for so many cases")
+            raise ValueError("the ways must differ, and all must be for the same number of cases")
         if not self.templates and any(way.method == "template" for way in self.ways):
-            raise ValueError("the best template is asked for, and there is none")
+            raise ValueError("there is no best template to ask for")
         return self
 
 
@@ -192,26 +192,26 @@ class Worth(Verb):
         task, reply = asked.message, given.message
         if reply.n != task.n or len(reply.right) != len(task.ways) or reply.draws > task.draws:
             raise ReplyUntrue(
-                f"site '{terms.site}' measured something else than it was asked", code="not-what-was-asked"
+                f"site '{terms.site}' measured something other than the hub asked", code="not-what-was-asked"
             )
         wanted = expected(terms, "validation")
         fault = None
         if max(reply.right) > reply.cases:
-            fault = f"{max(reply.right)} of {reply.cases} cases are right"
+            fault = f"{max(reply.right)} of {reply.cases} cases are correct"
         elif wanted is not None and reply.cases != wanted.cases:
-            fault = f"it is over {reply.cases} cases and the site has {wanted.cases} in validation, which all count"
+            fault = f"it covers {reply.cases} cases, but the site has {wanted.cases} validation cases and all count"
         elif wanted is not None and reply.cases < max(1, wanted.least):
-            fault = f"it is over {reply.cases} cases, fewer than the study's min_cases"
+            fault = f"it covers {reply.cases} cases, which is below the study's min_cases"
         if fault is not None:
-            raise ReplyUntrue(f"site '{terms.site}' sent numbers that cannot be: {fault}")
+            raise ReplyUntrue(f"site '{terms.site}' sent contradictory numbers: {fault}")
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
         """Tell from how many cases it learnt, and over how many it was judged."""
         ways, draws = message.get("right") or (), message.get("draws")
         drawn = "" if draws == 1 else f", averaged over {counted(draws)} draws"
         return (
-            f"how many of {counted(message.get('cases'))} validation cases are answered right by what is learnt from "
-            f"{counted(message.get('n'))} tune cases, in {counted(len(ways))} ways{drawn}"
+            f"the number of correct answers on {counted(message.get('cases'))} validation cases after learning "
+            f"from {counted(message.get('n'))} tuning cases, with {counted(len(ways))} methods{drawn}"
         )
 
     def rehearse(self, rehearsal: Rehearsal) -> bool:

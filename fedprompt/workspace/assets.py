@@ -14,7 +14,7 @@ CONVERSION_SECONDS = 60.0  # measured on two cores: 30 on idle ones, 80 on busy 
 WORDS = {
     "check": "checking its digest",
     "unpack": "unpacking",
-    "convert": "converting, once and for all",
+    "convert": "converting (only once)",
     "ready": "ready",
 }
 

@@ -84,21 +84,21 @@ class DraftFolder:
         data = json.dumps({"saved": saved, "values": dict(values)}, ensure_ascii=False).encode("utf-8", "replace")
         if len(data) > MAX_BYTES:
             raise FedPromptError(
-                f"this page holds more than {MAX_DRAFT_MEGABYTES} MB and is not saved; shorten the table",
+                f"this page has more than {MAX_DRAFT_MEGABYTES} MB and is not saved; shorten the table",
                 code="too-large",
             )
         try:
             with self._alone():
                 if self.version(page) != over:
                     raise FedPromptError(
-                        "this draft was changed in another window; choose which version to keep",
+                        "another window changed this draft; choose the version to keep",
                         code="changed-elsewhere",
                     )
                 write_private(self._file(page), data)
                 version = self.version(page) or ""
         except OSError as error:
             raise FedPromptError(
-                f"{self._file(page)}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+                f"{self._file(page)} cannot be written ({error.strerror}); check the home folder", code="cannot-write"
             ) from error
         return Draft(values, saved, version)
 

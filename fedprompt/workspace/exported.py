@@ -64,7 +64,7 @@ class ExportedPrompts:
         """
         if id not in self.prompts:
             raise ExportError(
-                f"the export holds no prompt {id}; it holds {', '.join(sorted(self.prompts))}", code="no-such-prompt"
+                f"the export has no prompt {id}; it has {', '.join(sorted(self.prompts))}", code="no-such-prompt"
             )
         if id in self.adapted:
             return answer_adapted(self.model, self.adapted[id], fields, self.answers[id])

@@ -14,7 +14,7 @@ from fedprompt.errors import FedPromptError
 
 __all__ = ["Failure", "Traces", "failure_of", "sentence_of"]
 
-FULL = "the disk is full{}; free some space and run the same again, it goes on where it stopped"
+FULL = "the disk is full{}; free some space, then run the same command to resume"
 
 
 class Failure(NamedTuple):
@@ -44,7 +44,7 @@ def failure_of(error: BaseException, details: str = "the log has the details") -
         if "database or disk is full" in str(cause):
             return Failure(FULL.format(""), code="disk-full")
     if isinstance(error, MemoryError):
-        return Failure("the memory is full; close other programs or use fewer or shorter cases", code="memory-full")
+        return Failure("memory is full; close other programs, or use fewer or shorter cases", code="memory-full")
     if (found := _foreseen(error)) is not None:
         return found
     if isinstance(error, OSError) and error.strerror:
@@ -78,21 +78,22 @@ def _foreseen(error: BaseException) -> Failure | None:
     said = str(error)
     if isinstance(error, UnicodeError):
         return Failure(
-            "a name or a text holds characters that are none in UTF-8 (half of a pair, or bytes of another encoding); "
-            "rename the file or write the text anew",
+            "a name or a text has characters that are not valid UTF-8; rename the file or write the text again",
             code="not-utf-8",
         )
     if isinstance(error, ValueError) and ("null byte" in said or "null character" in said):
-        return Failure("a path or a text holds the character NUL, which no file name has; write it without", code="nul")
+        return Failure("a path or a text has the character NUL, which file names cannot have; remove it", code="nul")
     if isinstance(error, RuntimeError) and "home directory" in said:
-        return Failure("this user has no home directory, which '~' stands for; write the path in full", code="no-home")
+        return Failure(
+            "'~' has no meaning here because this user has no home directory; write the path in full", code="no-home"
+        )
     if isinstance(error, RuntimeError) and "start new thread" in said:
         return Failure(
-            "this machine starts no more threads for this user; end other programs or raise the limit (ulimit -u)",
+            "this machine cannot start more threads for this user; end other programs or raise the limit (ulimit -u)",
             code="no-more-threads",
         )
     if isinstance(error, RecursionError):
-        return Failure("something is nested too deeply to be read; write it with fewer levels", code="nested-too-deep")
+        return Failure("the input is nested too deeply; use fewer levels", code="nested-too-deep")
     return None
 
 

@@ -61,7 +61,7 @@ def find_home(path: Path | None = None) -> Home:
         chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise FedPromptError(
-            f"the home folder {chosen} cannot be made ({error.strerror}); choose another with --home DIR",
+            f"the home folder {chosen} cannot be created ({error.strerror}); choose another with --home DIR",
             code="cannot-write",
         ) from error
     return Home(chosen)
@@ -72,7 +72,7 @@ def _absolute(path: Path) -> Path:
         return path.expanduser().absolute()
     except RuntimeError:
         raise FedPromptError(
-            f"{path}: this user has no home directory; name a folder with --home DIR or in FEDPROMPT_HOME",
+            f"{path}: this user has no home directory; give a folder with --home DIR or in FEDPROMPT_HOME",
             code="no-home",
         ) from None
     except OSError as error:  # the folder that this process is in was removed

@@ -29,7 +29,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """
     try:
         if path.exists() and not path.is_file():
-            raise FederationError(f"{path}: is not a regular file; give the file that you were sent", code="not-a-file")
+            raise FederationError(f"{path} is not a regular file; give the file that you received", code="not-a-file")
         with path.open("rb") as file:
             data = file.read(MAX_JSON_BYTES + 1)
         found = plain_json(data, _BOUNDS)
@@ -42,7 +42,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except Unfit as error:
         raise FederationError(f"{path}: {error}; restore a backup", code="damaged") from None
     if not isinstance(found, dict):
-        raise FederationError(f"{path}: not what fedprompt wrote there; restore a backup", code="damaged")
+        raise FederationError(f"{path} was not written by fedprompt; restore a backup", code="damaged")
     return found
 
 

@@ -22,7 +22,7 @@ def home_signer(home: Home) -> Signer:
     key = secret_in(path, "the home's key", lambda: secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
         raise FedPromptError(
-            f"{path}: a home's key has {KEY_BYTES} bytes, this one has {len(key)}; restore a copy of it",
+            f"{path}: a home's key has {KEY_BYTES} bytes, but this one has {len(key)}; restore a backup",
             code="key-length",
         )
     return Signer(key)

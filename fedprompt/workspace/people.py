@@ -89,7 +89,10 @@ class Person:
         needed, what = DEEDS[deed]
         if ROLES.index(self.role) >= ROLES.index(needed):
             return None
-        return f"{what} needs the role {needed}; yours is {self.role}. Whoever runs this machine gives roles in {FILE}."
+        return (
+            f"{what} needs the role {needed}, but your role is {self.role}. The operator of this machine assigns "
+            f"roles in {FILE}."
+        )
 
     def require(self, deed: Deed) -> None:
         """Let a deed pass or refuse it.
@@ -125,7 +128,7 @@ class Addresses(Lists):
     @classmethod
     def _without_case(cls, listed: Names) -> Names:
         if odd := next((one for one in listed if "@" not in one), None):
-            raise ValueError(f"'{odd}' is no address; write ada@example.org, or @example.org for a whole domain")
+            raise ValueError(f"'{odd}' is not an address; write ada@example.org, or @example.org for a whole domain")
         return tuple(one.casefold() for one in listed)
 
 
@@ -145,13 +148,13 @@ class Rules(Lists):
     @classmethod
     def _no_address(cls, claim: str) -> str:
         if claim in ("email", "name", "nickname", "preferred_username"):
-            raise ValueError(f"people may choose their {claim} themselves; name a claim of groups or roles, or sub")
+            raise ValueError(f"people may be able to choose their own {claim}; use a claim of groups or roles, or sub")
         return claim
 
     @model_validator(mode="after")
     def _lists_have_a_claim(self) -> Self:
         if not self.claim and (self.operator or self.engineer or self.viewer):
-            raise ValueError("there are lists of a claim's values and no claim; add for example: claim = 'groups'")
+            raise ValueError("there are values but no claim; add for example: claim = 'groups'")
         return self
 
 
@@ -202,14 +205,15 @@ def read_rules(home: Home) -> Rules:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o022:
                 raise FedPromptError(
-                    f"{path} can be written by others; look who is in it, then 'chmod 600' it", code="others-can-write"
+                    f"{path} is writable by others; check who is listed in it, then run 'chmod 600' on it",
+                    code="others-can-write",
                 )
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return Rules()
     except OSError as error:
         raise FedPromptError(
-            f"{path} cannot be read ({error.strerror}); nobody can sign in until it can", code="cannot-read"
+            f"{path} cannot be read ({error.strerror}); nobody can sign in until then", code="cannot-read"
         ) from error
     if len(content) > MAX_BYTES:
         raise FedPromptError(
@@ -224,12 +228,12 @@ def _rules(path: Path, content: bytes) -> Rules:
     except Unfit as error:
         where = ".".join(map(str, error.place))
         raise FedPromptError(
-            f"{path}{', ' + where if where else ''}: {error.reason}; the guide on signing in says more",
+            f"{path}{', ' + where if where else ''}: {error.reason}; see the guide on signing in",
             code="not-well-formed",
         ) from None
     except (ValueError, RecursionError) as error:
         raise FedPromptError(
-            f"{path} is not TOML ({error}); mend it, nobody can sign in until then", code="not-toml"
+            f"{path} is not valid TOML ({error}); correct it, nobody can sign in until then", code="not-toml"
         ) from error
 
 

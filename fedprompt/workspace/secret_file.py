@@ -27,13 +27,16 @@ def secret_in(path: Path, what: str, make: Callable[[], bytes], most: int = 4096
             write_first(path, make())
         if not path.is_file():
             raise FedPromptError(
-                f"{path}: {what} is kept in a regular file, and this is none; name another", code="not-a-file"
+                f"{path} is not a regular file, but {what} must be in one; give another path", code="not-a-file"
             )
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise FedPromptError(
-                    f"{path} can be read by others; see who did, then 'chmod 600' it", code="others-can-read"
+                    f"{path} is readable by others; check who had access, then run 'chmod 600' on it",
+                    code="others-can-read",
                 )
             return file.read(most + 1)
     except OSError as error:
-        raise FedPromptError(f"{path}: {what} cannot be made or read ({error.strerror})", code="cannot-read") from error
+        raise FedPromptError(
+            f"{path}: {what} cannot be created or read ({error.strerror})", code="cannot-read"
+        ) from error

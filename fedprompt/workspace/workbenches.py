@@ -66,8 +66,8 @@ class WorkbenchFolder:
                 if (other := _read(path)) is not None and other.shared:
                     return other
         raise FedPromptError(
-            "this link leads to no workbench that you can open: it was deleted, or its owner has not shared it; ask "
-            "whoever gave you the link",
+            "this workbench does not exist any more, or its owner has not shared it; ask the person who gave "
+            "you the link",
             code="no-such-workbench",
         )
 
@@ -82,13 +82,13 @@ class WorkbenchFolder:
         if not name.strip() or len(name) > LONGEST_NAME:
             raise PromptError(f"give the workbench a name of at most {LONGEST_NAME} characters", code="name-missing")
         if over is None and len(self.saved()) >= MOST_WORKBENCHES:
-            raise FedPromptError(f"there are {MOST_WORKBENCHES} workbenches already; delete one first", code="too-many")
+            raise FedPromptError(f"there are already {MOST_WORKBENCHES} workbenches; delete one first", code="too-many")
         made = Workbench(over or uuid.uuid4().hex, name.strip(), dict(values), time.time(), shared)
         body = {"name": made.name, "values": made.values, "saved": made.saved, "shared": made.shared}
         data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         if len(data) > MAX_BYTES:
             raise FedPromptError(
-                f"this is more than {MAX_DRAFT_MEGABYTES} MB; shorten the table before you save it", code="too-large"
+                f"this is larger than {MAX_DRAFT_MEGABYTES} MB; shorten the table before you save it", code="too-large"
             )
         path = self._file(made.id)
         try:
@@ -97,7 +97,7 @@ class WorkbenchFolder:
             write_private(path, data)
         except OSError as error:
             raise FedPromptError(
-                f"{path}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+                f"{path} cannot be written ({error.strerror}); check the home folder", code="cannot-write"
             ) from error
         return made
 

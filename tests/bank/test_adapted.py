@@ -155,9 +155,9 @@ def test_what_a_restore_replaces_is_kept_with_every_adapted_prompt(filled: Bank,
 @pytest.mark.parametrize(
     ("statement", "what"),
     [
-        ("UPDATE adapted SET body = replace(body, '0.25', '0.35')", "add up to one"),
+        ("UPDATE adapted SET body = replace(body, '0.25', '0.35')", "add up to 1"),
         ("UPDATE adapted SET body = replace(body, '[0.5,-0.5]', '[0.4,-0.4]')", "has the id a1:"),
-        ("UPDATE adapted SET body = '{}'", "none of an adapted prompt"),
+        ("UPDATE adapted SET body = '{}'", "not an adapted prompt"),
         ("UPDATE adapted SET study = 's1:none'", "not in studies"),
         ("DELETE FROM prompts WHERE kind = 'soft'", "is not in prompts"),
     ],

@@ -109,7 +109,7 @@ def test_unknown_events_and_prompts_and_long_notes_are_refused(filled: Bank, pla
     [
         ("UPDATE events SET body = replace(body, 'production', 'trial')", "its content has the id e1:"),
         ("UPDATE events SET \"by\" = 'Eve'", "its content has the id e1:"),
-        ("UPDATE events SET signature = replace(signature, '0', '1')", "its signature is not that of the key"),
+        ("UPDATE events SET signature = replace(signature, '0', '1')", "its signature was not made with the key"),
         ("UPDATE events SET signature = 'x'", "its content or its signature is damaged"),
     ],
 )

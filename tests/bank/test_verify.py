@@ -43,7 +43,7 @@ def test_an_untouched_bank_has_no_problems(filled: Bank) -> None:
         ("UPDATE prompts SET body = 'x'", "prompt p1:", "damaged"),
         ("UPDATE prompts SET vectors = NULL WHERE vectors IS NOT NULL", "prompt p1:", "damaged"),
         ("UPDATE prompts SET model = 'other' WHERE model IS NOT NULL", "prompt p1:", "kind or model"),
-        ("DELETE FROM records", "prompt p1:", "nothing says where it came from"),
+        ("DELETE FROM records", "prompt p1:", "its origin"),
         ("UPDATE studies SET body = replace(body, 'sentiment', 'sentimend')", "study s1:", "has the digest"),
         ("UPDATE studies SET body = '{}'", "study s1:", "is not a study"),
         ("UPDATE scores SET body = '{}'", "scores row 1", "is not a score"),

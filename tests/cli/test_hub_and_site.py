@@ -10,9 +10,9 @@ from fedprompt.cli.main import main
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["hub", "status"], "is no hub; begin with 'fedprompt hub init NAME'"),
-        (["hub", "invite", "ant"], "is no hub; begin with 'fedprompt hub init NAME'"),
-        (["site", "status"], "This home has none; begin with 'fedprompt site init INVITE'"),
+        (["hub", "status"], "'fedprompt hub init NAME'"),
+        (["hub", "invite", "ant"], "'fedprompt hub init NAME'"),
+        (["site", "status"], "'fedprompt site init INVITE'"),
         (["site", "ledger", "--verify"], "This home has none"),
         (["site", "run", "--data", "none.csv"], "This home has none"),
     ],
@@ -43,7 +43,7 @@ def test_a_transport_that_is_none_or_a_sites_own_choices_over_flare_are_wrong_us
 
 def test_a_federation_over_flare_needs_a_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["federate", "-S", "study.yaml", "--transport", "flare", "--home", str(tmp_path)]) == 1
-    assert "a federation needs two sites or more, and 0 takes part" in capsys.readouterr().err
+    assert "at least two sites, but has 0" in capsys.readouterr().err
 
 
 def test_policy_is_changed_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

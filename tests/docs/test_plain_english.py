@@ -18,10 +18,12 @@ DOCUMENTS = [
         for path in sorted((ROOT / folder).glob("*.md"))
     ),
 ]
+LISTS = {"fedprompt/evaluation/tables/header.py", "fedprompt/models/scripted_words.py"}  # lists of words, no prose
 PAGES = [
-    path.relative_to(ROOT).as_posix()
-    for room in ("app", "pages", "fedprompt/cli")
+    name
+    for room in ("app", "pages", "fedprompt")
     for path in sorted((ROOT / room).rglob("*.py"))
+    if (name := path.relative_to(ROOT).as_posix()) not in LISTS
 ]
 
 

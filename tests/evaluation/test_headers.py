@@ -167,7 +167,7 @@ def test_values_that_are_rare_or_sentences_are_never_labels(tmp_path: Path) -> N
     path = table(tmp_path, [("text", "label"), *ROWS[1:], *stray])
     draft = draft_study(path)
     assert parse_study(draft).answer.labels == ("negative", "positive")
-    assert "Jane" not in draft and "went home" not in draft and "2 values of that column are no label here" in draft
+    assert "Jane" not in draft and "went home" not in draft and "2 values of that column are not a label here" in draft
 
 
 def test_short_texts_that_each_stand_there_twice_are_no_labels(tmp_path: Path) -> None:

@@ -66,12 +66,12 @@ def test_references_within_a_schema_are_followed_in_every_draft() -> None:
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        ({"$ref": "https://example.org/schema.json"}, "points outside the schema; nothing is fetched"),
+        ({"$ref": "https://example.org/schema.json"}, "points outside the schema"),
         ({"items": {"$ref": "file:///etc/passwd"}}, "points outside the schema"),
         ({"$dynamicRef": "other.json#x"}, "points outside the schema"),
         ({"$ref": "#/$defs/none"}, "points nowhere"),
-        ({"type": "strin"}, "type: is not as JSON Schema has it"),
-        ({"$schema": "urn:other"}, "draft that is not known"),
+        ({"type": "strin"}, "type: is not valid"),
+        ({"$schema": "urn:other"}, "unknown draft"),
         ({"$schema": 5}, "schema"),
         ({"patternProperties": {"^a": {}}}, "patternProperties: is not supported"),
         ({"pattern": "((a{1000}){1000}){1000}"}, "multiply to more than"),

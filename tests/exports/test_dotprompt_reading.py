@@ -127,7 +127,7 @@ def test_the_models_turns_are_the_assistants(tmp_path: Path) -> None:
         ("", "has no message"),
         ("---\nname: x\n", "line 1: its front matter has no end"),
         ("# (c)\n---\nname: Ticket: mood\n---\n" + BODY, "line 3: "),
-        ("---\n7: a\n---\n" + BODY, "line 2: its front matter is no mapping of names"),
+        ("---\n7: a\n---\n" + BODY, "line 2: its front matter is not a mapping of names"),
     ],
 )
 def test_what_is_more_than_text_from_fields_is_refused_by_its_name(tmp_path: Path, content: str, said: str) -> None:

@@ -104,8 +104,8 @@ def test_marks_and_line_ends_of_a_system_change_no_prompt(tmp_path: Path, mark: 
         ({"template": "a\n{% for a in b %}{{a}}{% endfor %}"}, "template, line 2: its template runs '{% for %}'"),
         ({"template": "{{ ticket-text }}"}, "write {{ticket_text}} and call the field 'ticket_text'"),
         ({"template": "{text}", "template_variables": ["ticket"]}, "names 'ticket', which its template does not show"),
-        ({"template": "{{text}}", "template_variables": "text"}, "template_variables is no list of names"),
-        ({"template": "{{text}}", "template_variables": [True]}, "template_variables is no list of names"),
+        ({"template": "{{text}}", "template_variables": "text"}, "template_variables is not a list of names"),
+        ({"template": "{{text}}", "template_variables": [True]}, "template_variables is not a list of names"),
         ({"template": {"a": 1}}, "neither a text nor a list of messages"),
         ({"metadata": {}}, "neither a text nor a list of messages"),
         ({"template": []}, "its list of messages is empty"),
@@ -121,7 +121,7 @@ def test_marks_and_line_ends_of_a_system_change_no_prompt(tmp_path: Path, mark: 
             "message 2: it holds a part of the type 'image_url'",
         ),
         ({"template_dictionary": {}}, "holds no templates by name"),
-        ({"template_dictionary": {"a": "b"}}, "'a' of its template_dictionary is no template"),
+        ({"template_dictionary": {"a": "b"}}, "'a' of its template_dictionary is not a template"),
     ],
 )
 def test_what_is_more_than_text_from_fields_is_refused_by_its_name(tmp_path: Path, prompt: object, said: str) -> None:

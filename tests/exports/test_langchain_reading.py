@@ -263,7 +263,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "bound list": (
         lambda: _dumped(_text("{text} {day}", partial_variables={"day": ["x"]})),
-        "'day' is bound to something that is no text",
+        "'day' is bound to something that is not a text",
     ),
     "sections": (
         lambda: _dumped(_text("{{#text}}a{{/text}}", template_format="mustache")),

@@ -116,7 +116,7 @@ REFUSED = {
     "empty chat": (_entry([]), "its list of messages is empty"),
     "tool": (_entry([{"role": "tool", "content": "x"}]), "has the role 'tool'"),
     "tool calls": (_entry([{"role": "assistant", "content": "", "tool_calls": [1]}]), "it holds tool_calls"),
-    "filter": (_entry("{{ text | upper }}"), "its filter would change"),
+    "filter": (_entry("{{ text | upper }}"), "filter"),
     "block": (_entry("{{#if text}}a{{/if}}"), "more than a variable"),
     "JSON in braces": (_entry('{{"a": 1}} {{text}}'), "more than a variable"),
     "key twice": ('{"name": "a", "prompt": "b", "prompt": "c"}', "the key 'prompt' is given twice"),

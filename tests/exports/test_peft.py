@@ -78,8 +78,8 @@ def test_our_own_folder_brings_back_the_same_prompt(
 @pytest.mark.parametrize(
     ("arguments", "reason", "instead"),
     [
-        ({"text": "{text}{soft}"}, "stands inside the text", "any-slot"),
-        ({"text": " {soft}{text}"}, "stands inside the text", "any-slot"),
+        ({"text": "{text}{soft}"}, "inside the text", "any-slot"),
+        ({"text": " {soft}{text}"}, "inside the text", "any-slot"),
         ({"text": "{text}", "model": None}, "no soft prompt", "langchain"),
         ({"text": None, "messages": (Message("user", "{soft}{text}"),)}, "chat message", "bundle"),
         ({"text": "{soft}{demonstrations}", "demonstrations": Demonstrations(1)}, "demonstrations", "bundle"),

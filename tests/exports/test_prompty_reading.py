@@ -108,7 +108,7 @@ def test_a_completion_is_one_text_and_no_messages(tmp_path: Path, model: str) ->
         ("---\ninputs:\n  text: {kind: image}\n---\n" + BODY, "'text' is of the kind 'image'"),
         ("---\nname: Ticket: mood\n---\n" + BODY, "line 2: "),
         ("# Copyright\n\n---\nmodel:\n  a: [\n---\n" + BODY, "line 5: "),
-        ("---\n- a\n---\n" + BODY, "line 2: its front matter is no mapping"),
+        ("---\n- a\n---\n" + BODY, "line 2: its front matter is not a mapping"),
         ("---\nname: x\n", "line 1: its front matter has no end"),
         ("instructions: |\n  user:\n  {{text}}\n", "YAML without lines '---'"),
         (FRONT + "{{ 'system:' }}\n{{text}}", "a tag makes or takes away a line that names a role"),

@@ -198,7 +198,7 @@ def test_what_a_format_cannot_hold_is_told_as_it_is_written(exported: Make) -> N
     for held in FORMATS.values():
         assert any("demonstrations" in sentence for sentence in held.drops(shown))
     for name in only_chat:
-        assert "sent as one user message, where its score is not promised" in FORMATS[name].drops(exported())[0]
+        assert "one user message" in FORMATS[name].drops(exported())[0]
         assert FORMATS[name].drops(exported(None, messages=CHAT)) == ()
 
 
@@ -208,11 +208,11 @@ def test_what_a_format_cannot_hold_is_told_as_it_is_written(exported: Make) -> N
         ("langfuse", "{{{{text}}}} {text}", "braces that Langfuse would take"),
         ("langfuse", "{{{text}}}", "braces that Langfuse would take"),
         ("langfuse", "@@@langfusePrompt:name=x|label=y@@@{text}", "follow to another prompt"),
-        ("prompty", "{text}\n", "begins or ends with a line break"),
+        ("prompty", "{text}\n", "ends with a line break"),
         ("prompty", "a\nsystem:\n{text}", "looks like one of Prompty's roles"),
         ("prompty", "a\u2028{text}", "line breaks that Prompty would change"),
         ("dotprompt", "<<<dotprompt:role:user>>>{text}", "Dotprompt's own markers"),
-        ("dotprompt", "{fp_7b}", "begins with fp_"),
+        ("dotprompt", "{fp_7b}", "starts with fp_"),
         ("dotprompt", " \n", "is blank"),
     ],
 )

@@ -29,7 +29,7 @@ def test_prompts_stand_in_the_order_of_their_means(open_page: Open) -> None:
     table = ranking(open_page("leaderboard"))
     assert table["mean"].is_monotonic_decreasing
     assert list(table["place"]) == list(range(1, len(table) + 1))
-    assert table["standing"].iloc[-1] == "below"
+    assert table["standing"].iloc[-1] == "worse"
     worst = table[["editorials", "movies", "products", "tweets"]].min(axis=1)
     assert (table["worst site"] - worst).abs().max() < 1e-9
 

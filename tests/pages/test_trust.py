@@ -101,7 +101,7 @@ def test_a_long_ledger_is_shown_page_by_page_newest_first(open_page: Open, ledge
 @pytest.mark.parametrize(
     ("folder", "said"),
     [
-        ("demo-seed0-cases48-held150", "movies, demo of seed 0: 48 cases to tune on, 150 held out twice"),
+        ("demo-seed0-cases48-held150", "movies, demo of seed 0: 48 tuning cases, 150 each for validation and test"),
         ("federation-3c", "movies, federation-3c"),
     ],
 )

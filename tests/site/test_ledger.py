@@ -144,7 +144,7 @@ def test_half_an_entry_at_the_end_is_set_aside_once_and_the_ledger_goes_on(
     (aside,) = ledger.set_aside
     assert aside.read_bytes() == tail and aside.stat().st_mode & 0o777 == 0o600
     (said,) = caplog.messages
-    assert f"its last {len(tail)} bytes were half an entry" in said and aside.name in said
+    assert f"the last {len(tail)} bytes" in said and aside.name in said
 
 
 def test_half_an_entry_that_cannot_be_set_aside_lets_nothing_leave(ledger: Ledger) -> None:

@@ -247,7 +247,7 @@ def test_no_residual_is_kept_under_a_budget(tmp_path: Path) -> None:
     import sqlite3
 
     with sqlite3.connect(worker._folder.replies.path) as connection:
-        assert connection.execute("SELECT count(*) FROM beside WHERE kind = 'residual'").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM beside WHERE kind = 'residual'").fetchone() == (0,)  # wording
 
 
 def test_a_reply_that_was_kept_and_not_sent_is_sent_and_charged_once(tmp_path: Path) -> None:

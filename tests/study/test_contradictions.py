@@ -167,7 +167,7 @@ def test_a_score_of_another_form_than_the_study_s_is_a_fault(changes: dict[str, 
 
 def test_more_cases_of_a_label_than_the_site_described_are_a_fault() -> None:
     few = Expected("validation", 30, 1, (9, 11, 10), True)
-    assert score_fault(SCORE, few) == "its confusion matrix has 10 cases of label 1 and the site has 9"
+    assert score_fault(SCORE, few) == "its confusion matrix has 10 cases of label 1, but the site has 9"  # wording
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_cell_or_a_bin_of_a_few_cases_is_a_fault() -> None:
     small = min(cell for row in SCORE.confusion for cell in row if cell)
     assert score_fault(changed(SCORE, bins=()), expected(CASES, CHOICE, cell=small)) is None
     assert score_fault(changed(SCORE, bins=()), expected(CASES, CHOICE, cell=small + 1)) == (
-        f"its confusion matrix has a cell of {small} cases, fewer than the study's min_cell"
+        f"its confusion matrix has a cell of {small} cases, which is below the study's min_cell"  # wording
     )
     assert "calibration bin" in str(score_fault(changed(SCORE, confusion=()), expected(CASES, CHOICE, cell=16)))
 
@@ -204,7 +204,7 @@ def test_a_cell_or_a_bin_of_a_few_cases_is_a_fault() -> None:
 def test_fewer_cases_than_the_study_lets_out_are_a_fault() -> None:
     assert score_fault(SCORE, expected(CASES, CHOICE, least=30)) is None
     assert score_fault(SCORE, expected(CASES, CHOICE, least=31)) == (
-        "it is over 30 cases, fewer than the study's min_cases"
+        "it covers 30 cases, which is below the study's min_cases"  # wording
     )
 
 

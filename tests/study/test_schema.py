@@ -137,7 +137,7 @@ def test_a_scores_value_is_the_mean_and_absence_is_not_zero() -> None:
         ({"confusion": ((1, 1), (1, 1))}, "does not add up"),
         ({"confusion": ((1, 1, 1),)}, "not square"),
         ({"groups": 4}, "more groups"),
-        ({"total": 4.0}, "more groups or right answers"),
+        ({"total": 4.0}, "more groups or correct answers"),
         ({"prompt": "p1:abc"}, "prompt"),
         ({"total": float("nan")}, "finite"),
         ({"note": "Mrs Smith"}, "Extra inputs"),

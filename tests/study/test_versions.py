@@ -16,10 +16,10 @@ def test_one_minor_apart_works(hub: str, site: str) -> None:
 )
 def test_further_apart_the_older_one_upgrades(hub: str, site: str, older: str, wanted: str) -> None:
     told = misfit(hub, site)
-    assert told is not None and f"the {older} upgrades" in told and f"=={wanted}" in told
+    assert told is not None and f"upgrade the {older}" in told and f"=={wanted}" in told
 
 
 @pytest.mark.parametrize("version", ["", "one", "1", "1.x", "0.1.0; rm"])
 def test_what_is_no_version_is_refused(version: str) -> None:
-    with pytest.raises(ValueError, match="is no version"):
+    with pytest.raises(ValueError, match="version"):
         misfit("0.1.0", version)

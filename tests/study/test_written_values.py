@@ -65,7 +65,7 @@ def test_what_only_looks_so_is_a_label(written: str) -> None:
 
 def test_all_labels_of_a_list_are_named_at_once() -> None:
     found = refused(STUDY.replace("[good, bad]", "[1, 2, three, yes]"))
-    assert found.endswith('put it in quotes: "1"; the same holds for 2 and yes')
+    assert found.endswith('put it in quotes: "1"; the same applies to 2 and yes')
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_a_text_that_begins_with_a_bracket_is_told_to_be_quoted(written: str) ->
     [
         ("rounds: {count: 010}", "rounds.count", "YAML reads 010 as the number 8; write 8"),
         ("tuning: {steps: 1:30}", "tuning.steps", "YAML reads 1:30 as the number 90"),
-        ("rounds: {count: yes}", "rounds.count", "YAML reads yes as true, and a number is wanted"),
-        ("privacy: {min_cases: on}", "privacy.min_cases", "YAML reads on as true, and a number is wanted"),
-        ("rounds: {alone: 0}", "rounds.alone", "0 is a number, and true or false is wanted"),
-        ("tuning: {steps: 1e3}", "tuning.steps", "1e3 is no whole number"),
-        ("tuning: {lr: fast}", "tuning.lr", "fast is no number"),
-        ("rounds: {count: 2026-01-01}", "rounds.count", "2026-01-01 is no whole number"),
-        ("rounds: {deadline: ten}", "rounds.deadline", "ten is no number"),
+        ("rounds: {count: yes}", "rounds.count", "YAML reads yes as true"),
+        ("privacy: {min_cases: on}", "privacy.min_cases", "YAML reads on as true"),
+        ("rounds: {alone: 0}", "rounds.alone", "true or false"),
+        ("tuning: {steps: 1e3}", "tuning.steps", "1e3"),
+        ("tuning: {lr: fast}", "tuning.lr", "fast"),
+        ("rounds: {count: 2026-01-01}", "rounds.count", "2026-01-01"),
+        ("rounds: {deadline: ten}", "rounds.deadline", "ten"),
         ("rounds: 3", "rounds", "'key: value' lines"),
         ("soft: {template: '{text}{soft}', init: yes}", "soft.init", "put it in quotes"),
     ],

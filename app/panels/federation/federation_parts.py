@@ -103,7 +103,9 @@ def _draw_test(test: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:
         hide_index=True,
         column_config={
             **{site: share for site in names},
-            "mean": st.column_config.NumberColumn("Mean", format="%.1f %%", help="Every site has the same weight."),
+            "mean": st.column_config.NumberColumn(
+                "Accuracy", format="%.1f %%", help="Mean over the sites. Every site has the same weight."
+            ),
             "95 %": st.column_config.TextColumn("95 % interval", help="95 % interval of the mean, in per cent."),
         },
         placeholder="not measured",

@@ -36,7 +36,7 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
             "Site": row.site,
             "Now": said_now(row.now, view) or (message if row.site == asked else ""),
             "Last answered": "not yet" if row.seen is None else said_ago(row.seen),
-            "A step": "not measured" if row.pace is None else duration(row.pace),
+            "Step time": "not measured" if row.pace is None else duration(row.pace),
             "Rounds": said_rounds(row.answered, row.asked),
             "Cases": row.cases,
             "Study": NOT_TOLD if row.study is None else row.study[:11],
@@ -61,7 +61,7 @@ def draw_roster(view: FederationView, job: JobRow | None) -> None:
         placeholder="",
         column_config={
             "Rounds": st.column_config.TextColumn(help="Number of finished rounds that the site answered."),
-            "A step": st.column_config.TextColumn(help="Time for one step of tuning at the site, as last measured."),
+            "Step time": st.column_config.TextColumn(help="Time for one step of tuning at the site, as last measured."),
             "Study": st.column_config.TextColumn(help="Digest of the study that the site accepted."),
             "Version": st.column_config.TextColumn(
                 help="Version of fedprompt at the site. It may differ from the hub's by one minor version."

@@ -38,7 +38,7 @@ def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
         _draw(data.dropna(subset=["cosine"]), "cosine", sites, 0.0)
     odd = [row for row in rows if row.outlier]
     for row in odd[:8]:
-        why = "went against the others" if row.cosine is not None and row.cosine < 0 else "was much longer than most"
+        why = "pointed against the others" if row.cosine is not None and row.cosine < 0 else "was much longer than most"
         named(f"updates_odd_{row.round}_{row.site}").markdown(
             f":orange[:material/warning:] Round {row.round}: the update of **{plain(row.site)}** {why}."
         )

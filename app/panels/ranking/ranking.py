@@ -24,7 +24,7 @@ STANDINGS = {
     "reference": "reference",
     "other way": "other way",
     "best": "best",
-    "below": "below",
+    "below": "worse",
     "not told apart": "\N{ALMOST EQUAL TO} best",
 }
 # Columns that are shown on request: with all of them the table is wider than a screen.

@@ -44,7 +44,7 @@ def draw_curve(curve: Sequence[CurvePoint], *, here: int | None = None, who: str
         "band is above the dashed line."
     )
     alone = " “Alone” is the strongest method measured without other sites' prompts."
-    of = "One site" if sites == 1 else f"Mean of {sites:,} sites, each"
+    of = "One site," if sites == 1 else f"Mean of {sites:,} sites, each"
     st.caption(f"{of} measured with prompts that it did not help to tune.{alone}" + (band if _told(curve) else ""))
     with st.expander("Numbers of the curve", icon=":material/table_rows:"):
         st.table(_table(curve), border="horizontal", hide_index=True)

@@ -99,7 +99,7 @@ def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
     if len(level) > 1:
         names = ", ".join(f"**{name}**" for name in level[:-1])
         return f"{names} and **{level[-1]}** have the same accuracy, {reached}. With more cases they may differ."
-    said = f"**{level[0]}** is ahead with {reached}"
+    said = f"**{level[0]}** has the highest accuracy, {reached}"
     close = [one for one in found[1:] if one["level"]]
     if len(found) == 1:
         return said + "."

@@ -153,7 +153,7 @@ def _some(page: str, rows: Rows, expected: tuple[str, ...]) -> Cases:
     if len(rows) == 1:
         return Cases(rows, expected)
     one = st.number_input(
-        f"Run only row (of {len(rows):,})",
+        f"Run one row only (1 to {len(rows):,})",
         1,
         len(rows),
         value=None,

@@ -225,7 +225,7 @@ def _failed_by(page: str, trial: Trial, rows: list[int]) -> list[int]:
     """Draw the choice of variants; return the rows on which all of those chosen fail."""
     variants = range(min(len(trial.request.variants), MOST_FILTERS))
     chosen = st.pills(
-        "Failed by all of",
+        "Failed by",
         list(variants),
         format_func=lambda number: plain(title_of(trial, number)),
         selection_mode="multi",

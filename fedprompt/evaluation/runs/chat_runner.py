@@ -29,7 +29,7 @@ from fedprompt.study.score import Method, Score, SplitName
 __all__ = ["ChatRun", "ChatWriter", "conversations", "run_chat", "score_chat"]
 
 Progress = Callable[[int, int], None]
-UNPARSED = "the answer is no label"
+UNPARSED = "the answer is not a label"
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +110,11 @@ def run_chat(
         ]
         return tuple(map(ChatRun, found)), tuple(writer.replies)
     if method is None:
-        raise ModelError("a choice on a chat model needs a method; find_method says which", code="needs-a-method")
+        raise ModelError("a choice on a chat model needs a method; see find_method", code="needs-a-method")
     if answer.prior != "none" or answer.normalise != "none":
         raise StudyError(
-            "answer.prior and answer.normalise work on whole label likelihoods, which a chat model does not give; take "
-            "them out, or name a model of this machine",
+            "answer.prior and answer.normalise need full label likelihoods, which chat models do not give; "
+            "remove them, or use a model of this machine",
             code="needs-whole-likelihoods",
         )
     true = true_labels(cases, answer)

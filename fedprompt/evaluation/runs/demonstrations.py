@@ -66,7 +66,8 @@ class Shown:
     def _chosen(self, tune: Sequence[Case], there: str) -> tuple[Case, ...]:
         if len(tune) < self._count:
             raise DataError(
-                f"template '{self._name}' shows {self._count} cases and {there} {len(tune)}", code="too-few-cases"
+                f"template '{self._name}' shows {self._count} examples, but {there} only {len(tune)}",
+                code="too-few-cases",
             )
         return in_turn(tune, self._count)
 

@@ -50,8 +50,8 @@ def label_pairs(reader: WordReader, study: Study) -> tuple[LabelPair, ...]:
         if nested.same:
             one, other = (labels[place] for place in nested.same[0])
             raise ModelError(
-                f"template '{template.name}': the words of the labels '{one}' and '{other}' are the same tokens to "
-                "this model's tokenizer, so it cannot tell them apart; give one of them another word under 'words:'",
+                f"template '{template.name}': the labels '{one}' and '{other}' have words with the same "
+                "tokens, so this model cannot distinguish them; give one of them another word under 'words:'",
                 code="same-tokens",
             )
         found += [LabelPair(template.name, labels[a], labels[b]) for a, b in nested.pairs]
@@ -61,8 +61,8 @@ def label_pairs(reader: WordReader, study: Study) -> tuple[LabelPair, ...]:
 def told(pair: LabelPair) -> str:
     """Return a pair in a sentence."""
     return (
-        f"template '{pair.template}': the tokens of '{pair.shorter}' begin those of '{pair.longer}', so "
-        f"'{pair.shorter}' counts only the texts that do not go on to '{pair.longer}'"
+        f"template '{pair.template}': the tokens of '{pair.shorter}' are the start of those of "
+        f"'{pair.longer}', so '{pair.shorter}' counts only texts that do not continue to '{pair.longer}'"
     )
 
 

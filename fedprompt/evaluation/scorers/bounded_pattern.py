@@ -31,16 +31,16 @@ def compiled(pattern: str, ignore_case: bool = False) -> regex.Pattern[str]:
         ValueError: it is too long, repeats too much, or is no regular expression.
     """
     if len(pattern) > MAX_CHARS:
-        raise ValueError(f"a regular expression has at most {MAX_CHARS} characters, and this one has {len(pattern)}")
+        raise ValueError(f"a regular expression has at most {MAX_CHARS} characters, but this one has {len(pattern)}")
     counts = [max([int(digits[-9:]) for digits in found if digits], default=1) for found in _COUNTS.findall(pattern)]
     if any(len(digits) > 9 for found in _COUNTS.findall(pattern) for digits in found) or (
         math.prod(max(1, count) for count in counts) > MAX_REPEATS
     ):
-        raise ValueError(f"the counts in braces multiply to more than {MAX_REPEATS:,}; repeat less")
+        raise ValueError(f"the counts in braces multiply to more than {MAX_REPEATS:,}; use smaller counts")
     try:
         return regex.compile(pattern, regex.IGNORECASE if ignore_case else 0)
     except (regex.error, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        raise ValueError(f"is no regular expression ({error})") from error
+        raise ValueError(f"is not a valid regular expression ({error})") from error
     except (RecursionError, MemoryError) as error:
         raise ValueError("is nested too deeply for a regular expression") from error
 

@@ -20,4 +20,4 @@ class Choice:
         if not output:
             return Scored(None, "no label was predicted")
         same = output == answer
-        return Scored(float(same), "the predicted label is right" if same else "another label was predicted")
+        return Scored(float(same), "the predicted label is correct" if same else "another label was predicted")

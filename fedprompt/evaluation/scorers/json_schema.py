@@ -56,7 +56,9 @@ class JsonSchema:
         accepted = _validator(canonical_json(self.schema).decode()).accepts(found.value, SECONDS)
         if accepted is None:
             return Scored(None, "the schema could not be applied in time", passing=True)
-        return Scored(float(accepted), "the schema accepts the output" if accepted else "the schema refuses the output")
+        return Scored(
+            float(accepted), "the output matches the schema" if accepted else "the output does not match the schema"
+        )
 
 
 class _Validator:
@@ -75,12 +77,12 @@ class _Validator:
             raise ValueError("$schema: is not a text")
         kind = validators.validator_for(schema, default=None if dialect else validators.Draft202012Validator)
         if kind is None:
-            raise ValueError("$schema: names a draft that is not known; leave it out for draft 2020-12")
+            raise ValueError("$schema: unknown draft; leave it out for draft 2020-12")
         try:
             kind.check_schema(schema)
         except SchemaError as error:
             place = ".".join(str(part) for part in error.absolute_path) or "it"
-            raise ValueError(f"{place}: is not as JSON Schema has it ({error.message[:200]})") from error
+            raise ValueError(f"{place}: is not valid in JSON Schema ({error.message[:200]})") from error
         except RecursionError as error:
             raise ValueError("nests too deeply for a schema") from error
         timed = {name: self._timed(name, check) for name, check in kind.VALIDATORS.items()}
@@ -91,7 +93,7 @@ class _Validator:
             for reference in _references(schema):
                 resolver.lookup(reference)
         except UnknownDialect as error:
-            raise ValueError("$schema: names a draft that is not known; leave it out for draft 2020-12") from error
+            raise ValueError("$schema: unknown draft; leave it out for draft 2020-12") from error
         except (Unresolvable, NoSuchResource) as error:
             raise ValueError(f"$ref: points nowhere ({str(error)[:100]})") from error
         self._validator = validators.extend(kind, {**timed, "pattern": self._pattern})(schema, registry=registry)
@@ -134,11 +136,11 @@ def _validator(text: str) -> _Validator:
         ValueError: the schema is too large, is none, points outside itself, or asks what is not bounded.
     """
     if len(text) > MAX_BYTES:
-        raise ValueError(f"a schema has at most {MAX_BYTES:,} characters, and this one has {len(text):,}")
+        raise ValueError(f"a schema has at most {MAX_BYTES:,} characters, but this one has {len(text):,}")
     schema = json.loads(text)
     for key, value in _walk(schema):
         if key in REFERENCES and isinstance(value, str) and not value.startswith("#"):
-            raise ValueError(f"{key}: points outside the schema; nothing is fetched, so write '#/$defs/NAME'")
+            raise ValueError(f"{key}: points outside the schema, and nothing is downloaded; write '#/$defs/NAME'")
         if key == "patternProperties" and isinstance(value, dict):
             raise ValueError("patternProperties: is not supported; name the properties, or use propertyNames")
         if isinstance(value, list) and len(value) > MAX_ELEMENTS:

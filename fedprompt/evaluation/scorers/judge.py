@@ -49,7 +49,7 @@ class RubricJudge:
         """
         if resources.judge is None:
             raise ModelError(
-                f"the scorer '{self.name}' needs a model that judges, and none is chosen; choose one in the "
+                f"the scorer '{self.name}' needs a judge model, but none is chosen; choose one in the "
                 "browser or with --judge, or set FEDPROMPT_JUDGE to one, such as chat:NAME of models.toml",
                 code="no-judge",
             )

@@ -38,9 +38,9 @@ class Pattern:
         except PatternTimeout:
             return Scored(None, "the pattern took too long", passing=True)
         if found is None:
-            return Scored(0.0, "the pattern is not found")
+            return Scored(0.0, "the pattern does not match")
         if not self.compare:
-            return Scored(1.0, "the pattern is found")
+            return Scored(1.0, "the pattern matches")
         taken = (found.group(1) if found.re.groups else found.group()) or ""
         same = normalise(taken) == normalise(answer)
-        return Scored(float(same), "the pattern finds the answer" if same else "the pattern finds something else")
+        return Scored(float(same), "the match is the answer" if same else "the match is not the answer")

@@ -76,7 +76,7 @@ def scorer_with(name: str, options: Mapping[str, object]) -> Scorer:
         told = f"its options are {', '.join(known)}" if known else "it has none"
         raise OptionError(
             unknown[0],
-            f"is no option of the scorer '{name}'{did_you_mean(unknown[0], known)}; {told}",
+            f"is not an option of the scorer '{name}'{did_you_mean(unknown[0], known)}; {told}",
             code="unknown-option",
         )
     start = {"name": name} if isinstance(found, type) else {f: getattr(found, f) for f in _fields(found)}
@@ -118,7 +118,7 @@ def option_names(name: str) -> tuple[str, ...]:
 
 def _found(name: str) -> Scorer | type[Scorer]:
     if name not in _known:
-        told = f"unknown scorer '{name}'{did_you_mean(name, _known)}; there are {', '.join(scorer_names())}"
+        told = f"unknown scorer '{name}'{did_you_mean(name, _known)}; available: {', '.join(scorer_names())}"
         raise OptionError("name", told, code="unknown-scorer")
     return _known[name]
 

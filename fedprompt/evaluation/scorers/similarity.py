@@ -34,7 +34,7 @@ class Similarity:
         """
         if resources.encoder is None:
             raise ModelError(
-                f"the scorer '{self.name}' needs a sentence encoder, and none is given; run 'fedprompt assets pull'",
+                f"the scorer '{self.name}' needs the sentence encoder, which is missing; run 'fedprompt assets pull'",
                 code="assets-not-ready",
             )
         return _Encoded(resources.encoder(), self.name)

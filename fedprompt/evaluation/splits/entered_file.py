@@ -22,8 +22,8 @@ __all__ = ["Look", "load_entered", "save_entered"]
 FORMAT = "fedprompt-entered-1"
 MOST_SETS = 4096
 _MEND = (
-    "restore it from a backup, or run 'fedprompt site cases --begin-anew', which forgets which cases this site has "
-    "answered over"
+    "restore it from a backup, or run 'fedprompt site cases --begin-anew', which forgets which cases earlier "
+    "answers used"
 )
 _ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
 
@@ -54,7 +54,7 @@ def save_entered(path: Path, sets: Sequence[CaseSet], look: Look | None) -> None
     """
     if len(sets) > MOST_SETS:
         raise DataError(
-            f"{path}: this site has answered over {MOST_SETS:,} sets of cases, and more are not compared; begin anew "
+            f"{path}: this site has answered over {MOST_SETS:,} sets of cases, which is the limit; start over "
             "with 'fedprompt site cases --begin-anew'",
             code="too-many",
         )

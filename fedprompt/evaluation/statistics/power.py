@@ -79,7 +79,7 @@ def power_sentence(seen: Differences, level: float = 0.05, power: float = 0.8) -
     """Return what to tell someone who wonders whether two prompts differ; arguments as for :func:`cases_needed`."""
     needed = cases_needed(seen, level, power)
     if needed is None:
-        return f"over {seen.n:,} cases these two do not differ, so no number of cases is known to tell them apart"
+        return f"over {seen.n:,} cases these two do not differ, so the number of cases needed is unknown"
     digits = max(0, len(str(needed)) - 2)
     rounded = math.ceil(needed / 10**digits) * 10**digits
-    return f"to tell these two apart you need about {rounded:,} cases; this was over {seen.n:,}"
+    return f"about {rounded:,} cases are needed for a significant difference; this was over {seen.n:,}"

@@ -79,9 +79,9 @@ def _columns(
     prompt: str, by_site: Mapping[str, tuple[float, float]], sites: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if missing := [site for site in sites if site not in by_site]:
-        raise ValueError(f"prompt {prompt} has no score at site {missing[0]}; list it apart, with its coverage")
+        raise ValueError(f"prompt {prompt} has no score at site {missing[0]}; list it separately, with its coverage")
     if not by_site:
-        raise ValueError(f"prompt {prompt} has no score at any site; list it apart")
+        raise ValueError(f"prompt {prompt} has no score at any site; list it separately")
     k, n = (np.array(column, np.float64) for column in zip(*(by_site[site] for site in sites), strict=True))
     if not np.all((n > 0) & (k >= 0) & (k <= n)):
         raise ValueError(f"prompt {prompt}: every site needs cases, and successes between 0 and n")

@@ -55,7 +55,7 @@ def delimited_table(
     records = _records(lines, path, delimiter, before, noted)
     begin, cells = next(records, (0, []))
     if not cells:
-        raise DataError(f"{path}: the file is empty; give a file with a header and one case a line", code="empty")
+        raise DataError(f"{path} is empty; give a file with a header and one case per line", code="empty")
     if header is False:
         noted.header = "none"
         columns = tuple(at_place(place) for place in range(len(cells)))
@@ -67,7 +67,7 @@ def delimited_table(
         if twice := [name for name in wanted if columns.count(name) > 1]:
             shown = shown_name(twice[0], columns.index(twice[0]))
             raise DataError(
-                f"{path} line {begin}: the column '{shown}' occurs twice; rename one of the two", code="column-twice"
+                f"{path} line {begin}: the column '{shown}' occurs twice; rename one of them", code="column-twice"
             )
         counts = Counter(columns)
         columns = tuple(name if name and counts[name] == 1 else at_place(place) for place, name in enumerate(columns))
@@ -138,13 +138,13 @@ def _rows(
             counted = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}"
             what = "line above" if noted.header == "none" else "header"
             raise DataError(
-                f"{path} line {begin}: {counted} where the {what} has {len(columns)} columns; "
-                f"put cells that hold {delimiter!r} in double quotes",
+                f"{path} line {begin}: {counted}, but the {what} has {len(columns)} columns; put cells that "
+                f"contain {delimiter!r} in double quotes",
                 code="cells-unlike-header",
             )
         noted.broken_rows += swallowed.hear(begin, cells)
         if any(cell.endswith('"') and cell.count('"') % 2 for cell in cells):
-            noted.note("with a cell that ends in a quote that nothing opened", begin)
+            noted.note("with a cell that ends in an unopened quote", begin)
         yield Row(begin, dict(zip(columns, cells, strict=True)))
     swallowed.judge()
 
@@ -153,21 +153,19 @@ def _what_is_wrong(error: csv.Error, last: str, line: int) -> str:
     inside = last.rstrip("\r\n")
     if "\r" in inside or "\n" in inside:
         return (
-            f"a carriage return inside a cell without quotes (on line {line}); put that cell in double quotes, or save "
-            "the file with one kind of line end"
+            f"a carriage return inside a cell without quotes (on line {line}); put that cell in double quotes, "
+            "or save the file with one kind of line ending"
         )
     if "unexpected end of data" in str(error):
-        return (
-            "the record cannot be read (a quote is opened there and never closed); close it, and double quotes inside"
-        )
+        return "the record cannot be read (a quote is never closed); close it, and double the quotes inside"
     return (
-        f"the record cannot be read ({error}, on line {line}); put cells with quotes or line ends in double quotes, "
-        "and double the quotes inside"
+        f"the record cannot be read ({error}, on line {line}); put cells with quotes or line breaks in double "
+        "quotes, and double the quotes inside"
     )
 
 
 def _refuse_other_formats(path: Path, line: int, columns: Sequence[str]) -> None:
     if columns[0].startswith(('{"', "[{", '["')) or columns == ("[",):
         raise DataError(
-            f"{path} line {line}: looks like JSON and not like CSV; give the file the ending .jsonl", code="not-csv"
+            f"{path} line {line}: looks like JSON, not like CSV; give the file the ending .jsonl", code="not-csv"
         )

@@ -40,8 +40,8 @@ def find_delimiter(head: Sequence[str], path: Path, line: int, wanted: Sequence[
     first, *others = [sign for sign, merit in merits.items() if merit == best]
     if others and best[2] > 1:
         raise DataError(
-            f"{path} line {line}: cells could be separated by {first!r} or by {others[0]!r}; put a line that says "
-            f"which above all others, 'sep={first}' or 'sep={others[0]}', as for Excel",
+            f"{path} line {line}: cells could be separated by {first!r} or by {others[0]!r}; add a first line "
+            f"'sep={first}' or 'sep={others[0]}', as for Excel",
             code="which-separator",
         )
     return first

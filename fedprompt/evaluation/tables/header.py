@@ -65,8 +65,7 @@ def _watch(table: Table, sure: bool) -> Iterator[Row]:
     for count, row in enumerate(table.rows, 1):
         if table.unit == "line" and len(whole) > 1 and _same(row, whole):
             raise DataError(
-                f"{table.path} line {row.line}: repeats the names of the columns, as where two files were joined; "
-                "take that line out",
+                f"{table.path} line {row.line}: repeats the column names, as in joined files; remove that line",
                 code="header-repeated",
             )
         last = count
@@ -75,7 +74,7 @@ def _watch(table: Table, sure: bool) -> Iterator[Row]:
                 if _equal(row.values.get(name), name):
                     repeats[name] += 1
                     if repeats[name] >= (REPEATS_OF_A_USUAL_NAME if _usual(name) else 1):
-                        raise doubt(table, f"what stands above column {place + 1} is one of its values too")
+                        raise doubt(table, f"the heading of column {place + 1} is also one of its values")
                 _note(values, name, row.values.get(name))
         yield row
     if not sure and (why := _unlike_names([name for _, name in names], values, last)):
@@ -88,7 +87,7 @@ def _unlike_names(names: Sequence[str], values: dict[str, Counter[str] | None], 
     odd = [place for place, name in enumerate(names, 1) if sentence_like(name)]
     if not odd or any(_asks(name, values[name], rows) for name in names):
         return None
-    return f"what stands above column {odd[0]} reads like a text, a number or a date"
+    return f"the heading of column {odd[0]} reads like a text, a number or a date"
 
 
 def _asks(name: str, values: Counter[str] | None, rows: int) -> bool:
@@ -103,13 +102,13 @@ def doubt(table: Table, why: str) -> HeaderDoubt:
     """Return the refusal of a header that looks like a case, and how to say what it is."""
     if table.noted.format != "CSV":
         return HeaderDoubt(
-            f"{table.path}: the names of its columns look like a case ({why}), as where a table without a header was "
-            "converted; write the file again with names, or say that they are names (--header)",
+            f"{table.path}: the column names look like a case ({why}), as in a table converted without a "
+            "header; write the file again with names, or confirm the names (--header)",
             why,
         )
     return HeaderDoubt(
-        f"{table.path} line {table.header_line}: this may be a case and not a header ({why}); say whether the file has "
-        "a header: --no-header where it has none, --header where these are names",
+        f"{table.path} line {table.header_line}: this may be a case instead of a header ({why}); use "
+        "--no-header if the file has no header, or --header if these are names",
         why,
     )
 

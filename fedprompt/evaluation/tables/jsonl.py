@@ -21,7 +21,7 @@ __all__ = ["jsonl_table"]
 HEAD_LINES = 1000
 HEAD_CHARACTERS = 1024 * 1024
 MOST_KEYS = 10_000
-ARRAY = "write one object a line (jq -c '.[]' OLD > NEW.jsonl)"
+ARRAY = "write one object per line (jq -c '.[]' OLD > NEW.jsonl)"
 
 
 class _Number(str):
@@ -71,7 +71,7 @@ def jsonl_table(
                 code="too-many-keys",
             )
     if not head:
-        raise DataError(f"{path}: the file is empty; give one JSON object a line", code="empty")
+        raise DataError(f"{path} is empty; give one JSON object per line", code="empty")
     table = Table(path, tuple(columns), chain(head, rows), noted=noted)
     return table if header is False else watched(table, wanted, header)
 
@@ -102,18 +102,19 @@ def _parsed(line: str, where: str) -> Any:
         ) from None
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"{where}: not usable JSON ({type(error).__name__}); give one flat object a line", code="not-json"
+            f"{where}: not usable JSON ({type(error).__name__}); give one flat object per line", code="not-json"
         ) from None
     if "\\u" in line:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except (UnicodeEncodeError, RecursionError):
             raise DataError(
-                f"{where}: an escape that is half of a surrogate pair, so not text; repair it", code="half-a-character"
+                f"{where}: an escape that is half of a surrogate pair, so not text; fix the value",
+                code="half-a-character",
             ) from None
         cells = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         if any(isinstance(one, str) and "\0" in one for one in cells):
-            raise DataError(f"{where}: a NUL character, so not text; repair the value", code="nul")
+            raise DataError(f"{where}: a NUL character, so not text; fix the value", code="nul")
     return value
 
 
@@ -121,9 +122,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
     value = _parsed(line, where)
     if isinstance(value, _Twice):
         name = f"the key '{value.key}'" if plausible(value.key) else "a key"
-        raise DataError(
-            f"{where}: {name} appears twice, so it is not clear which value is meant; take one out", code="key-twice"
-        )
+        raise DataError(f"{where}: {name} appears twice, so the value is ambiguous; remove one", code="key-twice")
     if not isinstance(value, dict):
         if isinstance(value, list) and any(isinstance(one, dict) for one in value):
             raise DataError(
@@ -169,12 +168,12 @@ def _hint(line: str, error: json.JSONDecodeError) -> str:
         return "where an object takes several lines, write one object a line (jq -c . OLD > NEW.jsonl)"
     rest = line[error.pos :].lstrip()
     if rest.startswith("}") or (rest.startswith("]") and "property" in error.msg):
-        return "take the comma before the closing brace away"
+        return "remove the comma before the closing brace"
     if error.msg == "Extra data" and rest.startswith(","):
-        return f"take the comma after the object away; {ARRAY}"
+        return f"remove the comma after the object; {ARRAY}"
     if error.msg == "Extra data":
-        return "put a line end between two objects"
-    return "give one object a line"
+        return "put a line break between two objects"
+    return "give one object per line"
 
 
 def _kind(value: object) -> str:

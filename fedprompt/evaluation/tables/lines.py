@@ -41,8 +41,8 @@ def text_lines(file: BinaryIO, path: Path, limits: ReadLimits, noted: Noted) -> 
         line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
         if len(line) > limits.max_line_bytes:
             raise DataError(
-                f"{path} line {number}: the line is longer than {limits.max_line_bytes:,} bytes; "
-                "a case is one short record, so check the file's line ends or shorten the case",
+                f"{path} line {number}: the line is longer than {limits.max_line_bytes:,} bytes; check the "
+                "file's line endings or shorten the case",
                 code="value-too-long",
             )
         if (at := raw.find(b"\0")) >= 0:
@@ -60,9 +60,9 @@ def text_lines(file: BinaryIO, path: Path, limits: ReadLimits, noted: Noted) -> 
             ) from None
         noted.line_ends.update([_end(text)] if _end(text) else [])
         if "\ufffd" in text:
-            noted.note("with U+FFFD, the mark of a character that an earlier program could not read", number)
+            noted.note("with U+FFFD, the replacement character of an earlier program", number)
         if "\ufeff" in text:
-            noted.note("with a byte order mark inside, as where files were joined", number)
+            noted.note("with a byte order mark inside, as in joined files", number)
         yield number, text
 
 

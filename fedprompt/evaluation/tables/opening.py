@@ -43,21 +43,20 @@ def open_table(
             f"{path}: cannot be opened ({why}); check the path and its permissions", code="cannot-read"
         ) from error
     if stat.S_ISDIR(found.st_mode):
-        raise DataError(f"{path}: is a folder; give one file ({', '.join(ENDINGS)})", code="not-a-file")
+        raise DataError(f"{path} is a folder; give one file ({', '.join(ENDINGS)})", code="not-a-file")
     if not stat.S_ISREG(found.st_mode):
-        raise DataError(f"{path}: is not a regular file; save the cases to a file first", code="not-a-file")
+        raise DataError(f"{path} is not a regular file; save the cases to a file first", code="not-a-file")
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise DataError(
-            f"{path}: the ending '{ending}' is not known{did_you_mean(ending, ENDINGS)}; "
-            f"give one of {', '.join(ENDINGS)}",
+            f"{path}: unknown ending '{ending}'{did_you_mean(ending, ENDINGS)}; use one of {', '.join(ENDINGS)}",
             code="unknown-ending",
         )
     if found.st_size == 0:
-        raise DataError(f"{path}: the file is empty; give a file with one case a line", code="empty")
+        raise DataError(f"{path} is empty; give a file with one case per line", code="empty")
     if found.st_size > limits.max_file_bytes:
         raise DataError(
-            f"{path}: {found.st_size:,} bytes, more than {limits.max_file_bytes:,}; split the file or take a sample",
+            f"{path} has {found.st_size:,} bytes, more than {limits.max_file_bytes:,}; split the file or take a sample",
             code="too-large",
         )
     try:

@@ -49,7 +49,7 @@ def parquet_table(
         raise DataError(
             f"{path}: a Parquet file names its columns, so leave --no-header out", code="parquet-names-columns"
         )
-    damaged = f"{path}: not a Parquet file, or a damaged one; write it anew or save the cases as CSV"
+    damaged = f"{path} is not a Parquet file, or it is damaged; write it again or save the cases as CSV"
     try:
         parquet = pq.ParquetFile(
             file, thrift_string_size_limit=MAX_METADATA, thrift_container_size_limit=MAX_METADATA // 64
@@ -73,7 +73,7 @@ def parquet_table(
     counts = Counter(columns)
     if twice := [name for name in kept if counts[name] > 1]:
         shown = shown_name(twice[0], columns.index(twice[0]))
-        raise DataError(f"{path}: the column '{shown}' occurs twice; rename one of the two", code="column-twice")
+        raise DataError(f"{path}: the column '{shown}' occurs twice; rename one of them", code="column-twice")
 
     def rows() -> Iterator[Row]:
         line = 0
@@ -107,7 +107,7 @@ def _check(value: object, where: str, limits: ReadLimits) -> None:
             f"{where}: longer than {limits.max_line_bytes:,} characters; shorten the case", code="value-too-long"
         )
     if isinstance(value, str) and "\0" in value:
-        raise DataError(f"{where}: a NUL character, so not text; repair the value", code="nul")
+        raise DataError(f"{where}: a NUL character, so not text; fix the value", code="nul")
 
 
 def _values(column: Any, pa: Any) -> list[object]:

@@ -55,9 +55,9 @@ class Swallowed:
             return
         line, lines = min(found)
         raise DataError(
-            f"{self._path} line {line}: a cell in quotes holds {lines:,} lines, some of them like rows of their own; "
-            "look for a quote that is not closed or not doubled there; if they do belong to one text, give the file as "
-            "JSON lines, where rows cannot be mistaken",
+            f"{self._path} line {line}: a quoted cell has {lines:,} lines, and some look like rows; look for a "
+            "quote that is not closed or not doubled. If the lines are one text, give the file as JSON lines "
+            "instead",
             code="rows-in-a-cell",
         )
 

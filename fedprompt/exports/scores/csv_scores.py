@@ -27,22 +27,22 @@ class CsvScores:
 
     name = "csv"
     title = "Scores as CSV"
-    description = "Every score of the chosen prompts, a row each, for spreadsheets."
+    description = "Every score of the selected prompts, one per row, for spreadsheets."
     suffix = ".csv"
     many = True
     needs_model = False
 
     def drops(self, item: Exported) -> tuple[str, ...]:
         """Return what is lost: the prompt itself, and where a cell got an apostrophe."""
-        found = [f"'{item.name}': a table holds its scores, not its text or vectors, nor confusion and calibration"]
+        found = [f"'{item.name}': a table has its scores, but not its text, vectors, confusion matrix or calibration"]
         texts = [item.name, *(text for line in item.lines for text in (line.study, line.run, line.site))]
         if any(text.startswith(_FORMULA) for text in texts):
-            found.append(f"'{item.name}': a name that a spreadsheet would run as a formula got an apostrophe in front")
+            found.append(f"'{item.name}': its name starts like a formula, so an apostrophe was put in front")
         return tuple(found)
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why there is nothing to write, or None if there is."""
-        return None if item.lines else Refusal("no score of it is known", "bundle")
+        return None if item.lines else Refusal("it has no scores", "bundle")
 
     def use(self, items: Sequence[Exported], name: str) -> Snippet:
         """Return lines that read the table."""
@@ -56,7 +56,7 @@ class CsvScores:
         """
         rows = score_rows(items)
         if not rows:
-            raise ExportError(f"{destination}: no score of these prompts is known; score them first", code="no-scores")
+            raise ExportError(f"{destination}: these prompts have no scores; score them first", code="no-scores")
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\r\n")
         names = [name for name, _ in COLUMNS]
@@ -81,7 +81,7 @@ class CsvScores:
             ExportError: always.
         """
         raise ExportError(
-            f"{path}: a table of scores holds no prompt; import a bundle, and score it here or merge the other bank",
+            f"{path}: a table of scores has no prompt; import a bundle, and score it here or merge the other bank",
             code="no-prompt",
         )
 

@@ -22,18 +22,18 @@ class ParquetScores:
 
     name = "parquet"
     title = "Scores as Parquet"
-    description = "Every score of the chosen prompts, a row each, typed and exact."
+    description = "Every score of the selected prompts, one per row, typed and exact."
     suffix = ".parquet"
     many = True
     needs_model = False
 
     def drops(self, item: Exported) -> tuple[str, ...]:
         """Return what is lost: the prompt itself."""
-        return (f"'{item.name}': a table holds its scores, not its text or vectors, nor confusion and calibration",)
+        return (f"'{item.name}': a table has its scores, but not its text, vectors, confusion matrix or calibration",)
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why there is nothing to write, or None if there is."""
-        return None if item.lines else Refusal("no score of it is known", "bundle")
+        return None if item.lines else Refusal("it has no scores", "bundle")
 
     def use(self, items: Sequence[Exported], name: str) -> Snippet:
         """Return lines that read the table."""
@@ -50,7 +50,7 @@ class ParquetScores:
 
         rows = score_rows(items)
         if not rows:
-            raise ExportError(f"{destination}: no score of these prompts is known; score them first", code="no-scores")
+            raise ExportError(f"{destination}: these prompts have no scores; score them first", code="no-scores")
         kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
         text = card("Scores of prompts", self.use(items, ""), items, context)
         readings = {item.prompt.id: reading_body(item.reading) for item in items}
@@ -82,7 +82,7 @@ class ParquetScores:
             ExportError: always.
         """
         raise ExportError(
-            f"{path}: a table of scores holds no prompt; import a bundle, and score it here or merge the other bank",
+            f"{path}: a table of scores has no prompt; import a bundle, and score it here or merge the other bank",
             code="no-prompt",
         )
 

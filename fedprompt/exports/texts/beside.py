@@ -57,7 +57,7 @@ class Beside:
         found = sorted(one for one in self._names(wanted, where) if _matches(one, wanted))
         if not found:
             raise ExportError(
-                f"{where}: no file beside it is named as {name[:100]!r} asks; put the files there, or take it out",
+                f"{where}: no file beside it is named as {name[:100]!r} asks; put the files there, or remove it",
                 code="file-missing",
             )
         return tuple(found)
@@ -77,12 +77,13 @@ class Beside:
                 size = path.lstat().st_size
                 if size > MAX_DOCUMENT_BYTES:
                     raise ExportError(
-                        f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, which no prompt's file is", code="too-large"
+                        f"{path}: larger than {MAX_DOCUMENT_BYTES:,} bytes, the limit for a prompt file",
+                        code="too-large",
                     )
                 with path.open("rb") as file:
                     content = file.read(size + 1)
             except OSError as error:
-                raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
+                raise ExportError(f"{path} cannot be read ({error.strerror})", code="cannot-read") from error
         self._bytes += len(content)
         if self._files > MAX_READ or self._bytes > MAX_BYTES:
             raise ExportError(
@@ -107,7 +108,7 @@ class Beside:
                 return False
             if stat.S_ISLNK(mode):
                 raise ExportError(
-                    f"{where}: {name!r} is a link or lies behind one, and links are not followed; copy the file",
+                    f"{where}: {name!r} is a link or inside one, and links are not followed; copy the file",
                     code="link",
                 )
             if number == len(parts) and stat.S_ISDIR(mode):
@@ -151,7 +152,7 @@ class Beside:
                 seen += 1
                 if seen > MAX_SEEN:
                     raise ExportError(
-                        f"{where}: more than {MAX_SEEN:,} files lie where it looks; name the files one by one",
+                        f"{where}: more than {MAX_SEEN:,} files are in that folder; name the files one by one",
                         code="too-many",
                     )
                 if entry.name.startswith(".") or entry.is_symlink():
@@ -172,12 +173,12 @@ def _inside(name: str, where: str) -> str:
     parts = [part for part in plain.split("/") if part not in ("", ".")]
     if plain.startswith(("/", "~")) or _DRIVE.match(plain) or ".." in parts or "\0" in plain:
         raise ExportError(
-            f"{where} names {name[:100]!r}, which lies outside its own folder; only files beside it are read, so copy "
-            "the file there",
+            f"{where} names {name[:100]!r}, which is outside its own folder; only files beside it are read, so "
+            "copy the file there",
             code="outside-folder",
         )
     if not parts or len(plain) > 300:
-        raise ExportError(f"{where} names {name[:100]!r}, which is no file's name", code="not-a-file-name")
+        raise ExportError(f"{where} names {name[:100]!r}, which is not a file's name", code="not-a-file-name")
     return "/".join(parts)
 
 

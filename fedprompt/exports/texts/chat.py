@@ -34,14 +34,14 @@ def role_of(name: Any, where: str, dropped: list[str]) -> str:
     if role is None:
         shown = f"the role {name[:40]!r}" if isinstance(name, str) and name else "no role"
         raise ExportError(
-            f"{where}: a message needs a role among system, user, assistant and a text, and this one has {shown}; "
-            "change it, or take the message out",
+            f"{where}: a message needs a role among system, user, assistant and a text, and this one has "
+            f"{shown}; change it, or remove the message",
             code="message-role",
         )
     if name == "developer":
         tell(
             dropped,
-            f"{where}: the role 'developer' became 'system', since a prompt has only system, user and assistant",
+            f"{where}: the role 'developer' became 'system', because a prompt has only system, user and assistant",
         )
     return role
 
@@ -63,7 +63,7 @@ def read_messages(
     if not value:
         raise ExportError(f"{where}: its list of messages is empty; add a message", code="no-message")
     if len(value) > MAX_MESSAGES:
-        raise ExportError(f"{where} has more than {MAX_MESSAGES:,} messages, which no prompt has", code="too-many")
+        raise ExportError(f"{where} has more than {MAX_MESSAGES:,} messages, the limit for a prompt", code="too-many")
     return tuple(_message(one, f"{where}, message {number}", read, dropped) for number, one in enumerate(value, 1))
 
 
@@ -76,14 +76,14 @@ def _message(one: Any, where: str, read: Callable[[str, str], str], dropped: lis
         name = one.get("name")
         shown = f" '{name[:60]}'" if isinstance(name, str) else ""
         raise ExportError(
-            f"{where}: it is a placeholder{shown} for messages that a program puts in, and placeholders are not read, "
-            "since a case has only texts; take it out, or write the messages",
+            f"{where}: it is a placeholder{shown} for messages that a program puts in, and placeholders are "
+            "not read, because a case has only texts; remove it, or write the messages",
             code="placeholder",
         )
     for key in _CALLS:
         if one.get(key):
             raise ExportError(
-                f"{where}: it holds {key}, and a template holds only texts; take the message out", code="not-only-text"
+                f"{where}: it holds {key}, and a template holds only texts; remove the message", code="not-only-text"
             )
     role = role_of(one.get("role"), where, dropped)
     left = [key for key in one if key not in ("role", "content", "type") and one[key] not in (None, "", [], {})]
@@ -110,7 +110,7 @@ def _part(part: Any, where: str, dropped: list[str]) -> str:
             f"a part of the type {kind[:40]!r}" if isinstance(kind, str) and kind != "text" else "a part without text"
         )
         raise ExportError(
-            f"{where}: it holds {shown}, and a template holds only texts; take that part out", code="not-only-text"
+            f"{where}: it holds {shown}, and a template holds only texts; remove that part", code="not-only-text"
         )
     if left := [key for key in part if key not in ("type", "text") and part[key] not in (None, "", [], {})]:
         tell(dropped, f"{where}: its {', '.join(str(key)[:40] for key in left[:8])} was left out")

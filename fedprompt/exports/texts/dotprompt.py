@@ -55,8 +55,8 @@ class Dotprompt:
         found = dropped_demonstrations(item)
         if item.prompt.template.messages is None:
             found += (
-                f"'{item.name}' is a bare completion and Dotprompt knows only chat: it is sent as one user message, "
-                "where its score is not promised",
+                f"'{item.name}' is a bare completion and Dotprompt knows only chat: it is sent as one user "
+                "message, so its score may differ",
             )
         return found
 
@@ -66,12 +66,12 @@ class Dotprompt:
             return refusal
         for _, content in _turns(item):
             if not content.strip():
-                return Refusal("a message is blank, which Dotprompt leaves out", "langchain")
+                return Refusal("a message is blank, which Dotprompt removes", "langchain")
             if "<<<dotprompt:" in content:
-                return Refusal("its text holds one of Dotprompt's own markers", "langchain")
+                return Refusal("its text contains one of Dotprompt's own markers", "langchain")
         if any(name.startswith(HANDLEBARS_PREFIX) for name in item.prompt.template.variables):
             return Refusal(
-                f"a field's name begins with {HANDLEBARS_PREFIX}, which stands for escapes here", "langchain"
+                f"a field's name starts with {HANDLEBARS_PREFIX}, which is used for escapes here", "langchain"
             )
         return None
 
@@ -182,12 +182,12 @@ def _messages(parts: Sequence[Part | Role], where: str) -> tuple[Message, ...]:
         if role not in _OURS:
             raise ExportError(
                 f"{where}: a message of the role '{role[:40]}' cannot be held; Dotprompt's roles are "
-                f"{', '.join(sorted(_OURS))}, so write one of them, or take the message out",
+                f"{', '.join(sorted(_OURS))}, so write one of them, or remove the message",
                 code="message-role",
             )
         if any(marker in content for marker in _MARKERS):
             raise ExportError(
-                f"{where}: its text holds one of Dotprompt's own markers, '<<<dotprompt:'; take it out",
+                f"{where}: its text holds one of Dotprompt's own markers, '<<<dotprompt:'; remove it",
                 code="reserved-name",
             )
         messages.append(Message(_OURS[role], content))

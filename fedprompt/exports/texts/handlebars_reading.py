@@ -23,13 +23,13 @@ _TAGS = (
 _NAME = re.compile(r"([^\W\d][\w-]*)|\[([\w .-]+)\]")  # documents.revive gives a field's name to what is none
 _ROLE = re.compile(r"""role\s+(?:"([^"]*)"|'([^']*)')""")
 _HELPERS = {
-    "history": "stands for the earlier messages of a conversation, which no field holds; take it out",
+    "history": "stands for the earlier messages of a conversation, which no field holds; remove it",
     "json": "writes a value as JSON; write a plain variable",
-    "media": "shows a picture or another file, and fields are text; take it out",
+    "media": "shows a picture or another file, and fields are text; remove it",
     "role": 'needs a role in quotes, such as {{role "user"}}',
-    "section": "stands for text that a program puts in; take it out",
+    "section": "stands for text that a program puts in; remove it",
     "lookup": "looks a value up; write a plain variable",
-    "log": "writes to a log; take it out",
+    "log": "writes to a log; remove it",
     "this": "is the whole input; write the name of a field",
 }
 _KEYWORDS = frozenset({"else", "false", "null", "true", "undefined"})
@@ -191,8 +191,8 @@ def _field(tag: _Tag, where: str) -> str:
         ("#", "begins a block that depends on the input, which is not read; write plain variables"),
         ("^", "begins a block that depends on the input, which is not read; write plain variables"),
         ("/", "ends a block that depends on the input, which is not read; write plain variables"),
-        ("*", "is a decorator, which is not read; take it out"),
-        ("@", "is a value that the calling program gives and no case has; take it out, or write a field's name"),
+        ("*", "is a decorator, which is not read; remove it"),
+        ("@", "is a value that the calling program gives and no case has; remove it, or write a field's name"),
     ):
         if tag.body.startswith(begin):
             raise ExportError(f"{place} {what}", code="not-plain-variable")

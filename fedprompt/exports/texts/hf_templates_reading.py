@@ -49,7 +49,7 @@ def read_templates(document: Document) -> tuple[Imported, ...]:
     prompt = value.get("prompt") if isinstance(value, Mapping) else None
     if not isinstance(prompt, Mapping):
         raise ExportError(
-            f"{where} has no key 'prompt' at its top, so it is no prompt-templates file", code="not-this-format"
+            f"{where} has no key 'prompt' at its top, so it is not a prompt-templates file", code="not-this-format"
         )
     beside = tuple(sorted(str(key) for key in value if key != "prompt"))
     several = prompt.get("template_dictionary")
@@ -62,7 +62,7 @@ def read_templates(document: Document) -> tuple[Imported, ...]:
     for key, one in several.items():
         if not isinstance(one, Mapping):
             raise ExportError(
-                f"{where}: '{str(key)[:60]}' of its template_dictionary is no template", code="not-well-formed"
+                f"{where}: '{str(key)[:60]}' of its template_dictionary is not a template", code="not-well-formed"
             )
         found.append(_revive(one, f"{where}, {str(key)[:60]}", str(key), beside))
     return tuple(found)
@@ -111,7 +111,7 @@ def _declared(variables: Any, where: str) -> list[str]:
         return []
     if not isinstance(variables, list) or not all(isinstance(one, str) for one in variables):
         raise ExportError(
-            f"{where}: its template_variables is no list of names; put names in quotes", code="not-well-formed"
+            f"{where}: its template_variables is not a list of names; put names in quotes", code="not-well-formed"
         )
     return [str(one) for one in variables]
 

@@ -62,7 +62,7 @@ def read_jinja(text: str, where: str, *, line: int = 1, trimmed: bool = False, e
 
     if len(text) > MAX_TEMPLATE:
         raise ExportError(
-            f"{where}: its template is longer than {MAX_TEMPLATE:,} characters, which no prompt's is", code="too-long"
+            f"{where}: its template is longer than {MAX_TEMPLATE:,} characters, the limit for a prompt", code="too-long"
         )
     env = ImmutableSandboxedEnvironment(trim_blocks=trimmed, lstrip_blocks=trimmed, keep_trailing_newline=ends)
     try:

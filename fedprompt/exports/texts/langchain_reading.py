@@ -141,8 +141,8 @@ def _kind(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
     kind = str(path[-1])
     if value.get("type") == "not_implemented":
         raise ExportError(
-            f"{where} holds a {kind[:60]}, which LangChain does not write into files (only a description of it is "
-            "there); make it a PromptTemplate or ChatPromptTemplate, with its examples as text or messages",
+            f"{where} holds a {kind[:60]} that LangChain writes only as a description; make it a "
+            "PromptTemplate or ChatPromptTemplate, with its examples as text or messages",
             code="not-this-format",
         )
     kwargs = value.get("kwargs")
@@ -162,7 +162,7 @@ def _messages(
     listed = kwargs.get("messages")
     partial = bound_of(kwargs.get("partial_variables"), where)
     if not isinstance(listed, list):
-        raise ExportError(f"{where}: its messages are no list", code="not-well-formed")
+        raise ExportError(f"{where}: its messages are not a list", code="not-well-formed")
     bound = {**{name: one for name, one in partial.items() if name not in chat.free}, **outer}
     found: list[tuple[str, list[Any]]] = []
     for number, one in enumerate(listed, 1):
@@ -202,7 +202,7 @@ def _message(value: Any, bound: Mapping[str, Any], where: str, chat: _Chat) -> l
         joined([""] * len(parts), where, chat.dropped)
         return [(role, [inner for one in parts for inner in one])]
     raise ExportError(
-        f"{where} is of the kind {kind[:60]!r}, which a template cannot hold; take the message out",
+        f"{where} is of the kind {kind[:60]!r}, which a template cannot hold; remove the message",
         code="not-only-text",
     )
 
@@ -218,8 +218,7 @@ def _part(value: Any, bound: Mapping[str, Any], where: str, chat: _Chat, *, whol
     elif kind != "PromptTemplate":
         shown = template.get("type") if kind == "DictPromptTemplate" and isinstance(template, Mapping) else kind
         raise ExportError(
-            f"{where} holds a part of the kind {str(shown)[:60]!r}, and a template holds only texts; take that "
-            "part out",
+            f"{where} holds a part of the kind {str(shown)[:60]!r}, and a template holds only texts; remove that part",
             code="not-only-text",
         )
     if kwargs.get("output_parser"):
@@ -245,7 +244,7 @@ def _static(content: Any, where: str, chat: _Chat) -> str:
         text = part.get("text") if isinstance(part, Mapping) else part
         if kind != "text" or not isinstance(text, str):
             raise ExportError(
-                f"{where} holds a part of the kind {str(kind)[:60]!r}, and a template holds only texts; take it out",
+                f"{where} holds a part of the kind {str(kind)[:60]!r}, and a template holds only texts; remove it",
                 code="not-only-text",
             )
         if isinstance(part, Mapping) and (left := [str(key)[:40] for key in part if key not in ("type", "text")]):
@@ -262,8 +261,8 @@ def _placeholder(
     name, given = variable[:60], bound.get(variable)
     if given is None and kwargs.get("optional") is not True:
         raise ExportError(
-            f"{where} is a placeholder '{name}' for messages that a program puts in, and a case has only texts; take "
-            "it out, make it optional, or write the messages",
+            f"{where} is a placeholder '{name}' for messages that a program puts in, and a case has only "
+            "texts; remove it, make it optional, or write the messages",
             code="placeholder",
         )
     if kwargs.get("optional") is True:
@@ -272,7 +271,8 @@ def _placeholder(
         return []
     if not isinstance(given, list):
         raise ExportError(
-            f"{where}: the placeholder '{name}' is bound to something that is no list of messages", code="placeholder"
+            f"{where}: the placeholder '{name}' is bound to something that is not a list of messages",
+            code="placeholder",
         )
     count = kwargs.get("n_messages")
     given = given[-count:] if isinstance(count, int) and count > 0 else given
@@ -294,11 +294,11 @@ def _refuse_calls(kwargs: Mapping[str, Any], where: str, chat: _Chat) -> None:
     """Refuse a message with calls of tools; tell what else of it is left out."""
     more = kwargs.get("additional_kwargs")
     if more is not None and not isinstance(more, Mapping):
-        raise ExportError(f"{where}: its additional_kwargs are no mapping", code="not-well-formed")
+        raise ExportError(f"{where}: its additional_kwargs are not a mapping", code="not-well-formed")
     for key in _CALLS:
         if kwargs.get(key) or (more or {}).get(key):
             raise ExportError(
-                f"{where} holds {key}, and a template holds only texts; take the message out", code="not-only-text"
+                f"{where} holds {key}, and a template holds only texts; remove the message", code="not-only-text"
             )
     left = [key for key in ("name", "additional_kwargs", "response_metadata", "usage_metadata") if kwargs.get(key)]
     if left:

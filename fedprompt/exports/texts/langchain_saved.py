@@ -92,9 +92,9 @@ def _few_shot(value: Mapping[str, Any], where: str, beside: Beside | None, dropp
             f"{where} is a few_shot prompt without examples, or without a prompt for an example", code="not-well-formed"
         )
     if not all(one is None or isinstance(one, str) for one in (prefix, suffix)):
-        raise ExportError(f"{where}: its prefix or suffix is no text; put it in quotes", code="not-well-formed")
+        raise ExportError(f"{where}: its prefix or suffix is not a text; put it in quotes", code="not-well-formed")
     if len(examples) > MAX_EXAMPLES:
-        raise ExportError(f"{where} has more than {MAX_EXAMPLES:,} examples, which no prompt has", code="too-many")
+        raise ExportError(f"{where} has more than {MAX_EXAMPLES:,} examples, the limit for a prompt", code="too-many")
     written, size = [], 0
     template = _text_of(inner, "template", where, beside)
     for number, example in enumerate(examples, 1):
@@ -122,9 +122,9 @@ def _text_of(value: Mapping[str, Any], key: str, where: str, beside: Beside | No
     if path is None:
         return value.get(key)
     if key in value:
-        raise ExportError(f"{where} has both '{key}' and '{key}_path'; keep one of the two", code="key-twice")
+        raise ExportError(f"{where} has both '{key}' and '{key}_path'; keep one of them", code="key-twice")
     if not isinstance(path, str):
-        raise ExportError(f"{where}: its {key}_path is no file's name", code="not-a-file-name")
+        raise ExportError(f"{where}: its {key}_path is not a file's name", code="not-a-file-name")
     return _file(path, where, beside, (".txt",))
 
 

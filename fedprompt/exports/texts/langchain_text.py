@@ -42,7 +42,7 @@ def bound_of(value: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or len(value) > MAX_BOUND:
-        raise ExportError(f"{where}: its partial_variables are no mapping of names to texts", code="not-well-formed")
+        raise ExportError(f"{where}: its partial_variables are not a mapping of names to texts", code="not-well-formed")
     return {str(name): one for name, one in value.items()}
 
 
@@ -52,7 +52,7 @@ def _bound_text(bound: Mapping[str, Any], name: str, where: str) -> str:
     if isinstance(value, str | int | float) or value is None:
         return str(value)
     made = isinstance(value, Mapping) and value.get("type") == "not_implemented"
-    what = "a function, which no file holds" if made else "something that is no text"
+    what = "a function, which no file holds" if made else "something that is not a text"
     raise ExportError(
         f"{where}: the variable {name[:60]!r} is bound to {what}; bind it to a text, or leave it open",
         code="bound-to-no-text",
@@ -125,8 +125,8 @@ def _f_string(template: str, bound: Mapping[str, Any], where: str) -> list[Part]
         if conversion or spec:
             kind = "a format" if spec else "a conversion"
             raise ExportError(
-                f"{where}: {shown} has {kind}, and a field's text goes in as it is; write {{{name[:60]}}} and prepare "
-                "the field",
+                f"{where}: {shown} has {kind}, and a field's text is inserted unchanged; write {{{name[:60]}}} "
+                "and prepare the field",
                 code="not-plain-variable",
             )
         if "." in name or "[" in name or "]" in name:
@@ -161,7 +161,7 @@ def _mustache(template: str, bound: Mapping[str, Any], where: str, dropped: list
             )
         elif not _NAME.fullmatch(key):
             raise ExportError(
-                f"{where}: the mustache tag {key[:40]!r} is no variable's name; give the variable a name",
+                f"{where}: the mustache tag {key[:40]!r} is not a variable's name; give the variable a name",
                 code="not-plain-variable",
             )
         elif key in bound:

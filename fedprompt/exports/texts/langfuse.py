@@ -43,7 +43,7 @@ _MARKS = {
         "another prompt (@@@langfusePrompt), which is not looked up; export it resolved, as Langfuse's interface does "
         "by default"
     ),
-    "@@@langfuseMedia:": "a picture or another file (@@@langfuseMedia), and a template holds only texts; take it out",
+    "@@@langfuseMedia:": "a picture or another file (@@@langfuseMedia), and a template holds only texts; remove it",
 }
 
 
@@ -169,7 +169,7 @@ def _revive(entry: Any, where: str, many: frozenset[str]) -> Imported:
     """Read one prompt; ``many`` are the names that several versions in the file share."""
     name = entry.get("name") if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or not isinstance(name, str) or not name:
-        raise ExportError(f"{where} is no Langfuse prompt: it has no name", code="not-this-format")
+        raise ExportError(f"{where} is not a Langfuse prompt: it has no name", code="not-this-format")
     body, kind = entry.get("prompt"), entry.get("type")
     if body is None and "versions" in entry:
         raise ExportError(

@@ -16,7 +16,7 @@ class Markdown:
 
     name = "card"
     title = "Model card"
-    description = "A Markdown page: what it is for, on whom it was tuned, scores, privacy, how to load."
+    description = "A Markdown page: purpose, tuning data, scores, privacy, and how to load."
     suffix = ".md"
     many = True
     needs_model = False
@@ -27,7 +27,7 @@ class Markdown:
             return (f"'{item.name}': a page does not list its tools; take a bundle with it",)
         if item.prompt.soft is None:
             return ()
-        return (f"'{item.name}': a page holds no vectors; take a bundle with it",)
+        return (f"'{item.name}': a page has no vectors; also export a bundle",)
 
     def refuses(self, item: Exported) -> Refusal | None:
         """Return None: a page tells of every prompt."""
@@ -64,9 +64,7 @@ class Markdown:
         Raises:
             ExportError: always.
         """
-        raise ExportError(
-            f"{path}: a model card is for people to read; import the bundle that it tells of", code="no-prompt"
-        )
+        raise ExportError(f"{path}: a model card is only for people; import its bundle instead", code="no-prompt")
 
 
-_NOTE = "This page is for people to read; a bundle holds what it is about."
+_NOTE = "This page is for people; its bundle has the prompt."

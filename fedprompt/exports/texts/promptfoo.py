@@ -44,7 +44,9 @@ class Promptfoo:
 
     name = "promptfoo"
     title = "promptfoo"
-    description = "A promptfoo configuration and a provider that runs the prompts, soft ones too, with fedprompt."
+    description = (
+        "A promptfoo configuration and a provider that runs the prompts with fedprompt, including soft prompts."
+    )
     suffix = ".zip"
     many = True
     needs_model = False
@@ -56,9 +58,9 @@ class Promptfoo:
     def refuses(self, item: Exported) -> Refusal | None:
         """Return why promptfoo cannot run a prompt, or None if it can."""
         if item.prompt.template.demonstrations is not None:
-            return Refusal("it shows demonstrations, which are a site's own and never leave it", "bundle")
+            return Refusal("it shows demonstrations of a site, which never leave the site", "bundle")
         if item.prompt.template.tools:
-            return Refusal("it offers tools to the model, and the model that this export runs takes none", "langchain")
+            return Refusal("it offers tools to the model, but the model of this export takes none", "langchain")
         return None
 
     def use(self, items: Sequence[Exported], name: str) -> Snippet:
@@ -78,13 +80,12 @@ class Promptfoo:
         for item in ordered:
             if refusal := self.refuses(item):
                 raise ExportError(
-                    f"prompt '{item.name}' cannot be run by promptfoo: {refusal.reason}; "
-                    f"take {refusal.instead} instead",
+                    f"prompt '{item.name}' cannot run in promptfoo: {refusal.reason}; use {refusal.instead} instead",
                     code="cannot-hold",
                 )
         if len({item.prompt.soft.model for item in ordered if item.prompt.soft is not None}) > 1:
             raise ExportError(
-                f"{destination}: the soft prompts are for several models; write one export a model",
+                f"{destination}: the soft prompts are for several models; write one export per model",
                 code="several-models",
             )
         with publishing(destination) as folder:
@@ -135,8 +136,8 @@ class Promptfoo:
             told = [raw for label, raw in raws if (match := _LABEL.search(label)) and match[1] == one.prompt.id]
             if told != [_raw(one.prompt.template)]:
                 raise ExportError(
-                    f"{path}: {FILE} does not hold the prompt {one.prompt.id} as fedprompt wrote it; import the "
-                    f"folder '{BUNDLE}' in it, or the {FILE} alone",
+                    f"{path}: {FILE} does not hold the prompt {one.prompt.id} as written by fedprompt; import "
+                    f"the folder '{BUNDLE}' in it, or the {FILE} alone",
                     code="changed",
                 )
         if len(raws) > len(found):

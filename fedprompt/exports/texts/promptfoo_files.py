@@ -84,7 +84,7 @@ def _as_text(value: Any, document: Document) -> str:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ExportError(
-            f"{document.where} holds values that are no texts; put them in quotes", code="not-text"
+            f"{document.where} holds values that are not texts; put them in quotes", code="not-text"
         ) from error
 
 

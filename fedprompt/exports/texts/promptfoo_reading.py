@@ -70,7 +70,7 @@ def read_configuration(config: Any, where: str, beside: Beside, stem: str) -> tu
         ExportError: it lists no prompts, or one that cannot be read as text.
     """
     if not isinstance(config, Mapping):
-        raise ExportError(f"{where} is no mapping with the key 'prompts'", code="not-this-format")
+        raise ExportError(f"{where} is not a mapping with the key 'prompts'", code="not-this-format")
     listed = config.get("prompts")
     dropped = _around(config, where)
     raws: list[Raw] = []
@@ -223,7 +223,7 @@ def _reference(raw: str, at: str, dropped: list[str]) -> str | None:
         )
     for begin, do in _ELSEWHERE.items():
         if one.startswith(begin):
-            raise ExportError(f"{at} stands in another place ({one[:60]!r}); {do}", code="refers-elsewhere")
+            raise ExportError(f"{at} is in another place ({one[:60]!r}); {do}", code="refers-elsewhere")
     is_url = one.startswith("file://")
     path = one.removeprefix("file://")
     if "\n" in path and not is_url:
@@ -268,7 +268,7 @@ def _imported(raw: Raw, before: list[str]) -> Imported:
     dropped = list(before)
     if len(raw.text) > MAX_TEXT:
         raise ExportError(
-            f"{raw.where}: its text is longer than {MAX_TEXT:,} characters, which no prompt's is", code="too-long"
+            f"{raw.where}: its text is longer than {MAX_TEXT:,} characters, the limit for a prompt", code="too-long"
         )
     own = raw.text.removeprefix(GUARD)
     value = _structure(own, raw.where)
@@ -276,12 +276,12 @@ def _imported(raw: Raw, before: list[str]) -> Imported:
     def filled(text: str, where: str) -> str:
         if re.search(r"\{\{-?\s*_conversation\b", text):
             raise ExportError(
-                f"{where}: '_conversation' stands for earlier answers, which no case has; take it out",
+                f"{where}: '_conversation' stands for earlier answers, which no case has; remove it",
                 code="placeholder",
             )
         if text.startswith("file://"):
             raise ExportError(
-                f"{where}: its text stands in the file {text[7:67]!r}; write it here", code="refers-elsewhere"
+                f"{where}: its text is in the file {text[7:67]!r}; write it here", code="refers-elsewhere"
             )
         return f_string(read_braces(_without_comments(text, where, dropped), where))
 
@@ -351,7 +351,7 @@ def _as_yaml(text: str, where: str) -> Any:
     """Return the value of a chat in YAML, whose tags may stand without quotes, since promptfoo fills them in first."""
     if any(mark in text for mark in _MARKS):
         raise ExportError(
-            f"{where} holds characters that stand for nothing (U+E000, U+E001); take them out", code="reserved-name"
+            f"{where} holds characters that stand for nothing (U+E000, U+E001); remove them", code="reserved-name"
         )
     tags: list[str] = []
 

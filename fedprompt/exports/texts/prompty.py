@@ -51,8 +51,8 @@ class Prompty:
         found = dropped_demonstrations(item)
         if item.prompt.template.messages is None:
             found += (
-                f"'{item.name}' is a bare completion and Prompty knows only chat: it is sent as one user message, "
-                "where its score is not promised",
+                f"'{item.name}' is a bare completion and Prompty knows only chat: it is sent as one user "
+                "message, so its score may differ",
             )
         return found
 
@@ -62,10 +62,10 @@ class Prompty:
             return refusal
         told = (item.name, *item.reading.words, *item.reading.words.values())
         if any(REFERENCE.search(text) for text in told):
-            return Refusal("its name or a label word looks like a reference that Prompty would follow", "langchain")
+            return Refusal("its name or a label word looks like a reference, which Prompty would follow", "langchain")
         for _, content in _turns(item):
             if not content or content.strip("\n") != content:
-                return Refusal("a message begins or ends with a line break, which Prompty takes away", "langchain")
+                return Refusal("a message starts or ends with a line break, which Prompty removes", "langchain")
             if _OTHER_BREAKS.search(content):
                 return Refusal("its text holds line breaks that Prompty would change", "langchain")
             if any(_ROLE.match(line) for line in content.split("\n")):

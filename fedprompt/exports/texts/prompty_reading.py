@@ -106,7 +106,7 @@ def _marked(body: str, where: str, second: bool, told: list[str]) -> tuple[str, 
     So a line that a tag makes up is no role's, and a tag that swallows a role's line is noticed.
     """
     if _MARK in body:
-        raise ExportError(f"{where}: its text holds a NUL character; take it out", code="nul")
+        raise ExportError(f"{where}: its text holds a NUL character; remove it", code="nul")
     lines: list[str] = []
     roles: list[str] = []
     for line in body.splitlines(keepends=True):
@@ -124,12 +124,12 @@ def _marked(body: str, where: str, second: bool, told: list[str]) -> tuple[str, 
 def _messages(text: str, roles: Sequence[str], where: str, second: bool, told: list[str]) -> tuple[Message, ...]:
     if not second and any(line.strip().startswith("![thread]") for line in text.splitlines()):
         raise ExportError(
-            f"{where}: '![thread]' stands for earlier messages, which no field holds; take it out", code="placeholder"
+            f"{where}: '![thread]' stands for earlier messages, which no field holds; remove it", code="placeholder"
         )
     if not second and _IMAGE.search(text):
         raise ExportError(
-            f"{where}: its text shows an image ('![...](...)'), which version 1 of Prompty sends as one; take it out, "
-            "or say 'template: {format: {kind: jinja2}}' if it is text",
+            f"{where}: its text shows an image ('![...](...)'), which version 1 of Prompty sends as one; "
+            "remove it, or say 'template: {format: {kind: jinja2}}' if it is text",
             code="not-only-text",
         )
     turns: list[tuple[str, list[str]]] = [("system", [])]  # what stands before the first role is the system's
@@ -206,8 +206,8 @@ def _check_inputs(inputs: Any, used: set[str], where: str, ours: bool) -> list[s
         if name in used and kind in _RICH:
             what = "earlier messages" if kind == "thread" else "no text"
             raise ExportError(
-                f"{where}: its input '{name}' is of the kind '{kind}', which is {what} and no field; take "
-                f"{{{{{name}}}}} out of its text",
+                f"{where}: its input '{name}' is of the kind '{kind}', which is {what} and no field; remove "
+                f"{{{{{name}}}}} from its text",
                 code="input-is-no-text",
             )
         if name in used and kind not in _TEXT_KINDS:
@@ -235,7 +235,7 @@ def _refuse_references(value: Any, key: str, where: str) -> None:
     match = next(filter(None, map(REFERENCE.search, texts_in(value))), None)
     if match is not None:
         raise ExportError(
-            f"{where}: its '{key}' refers to ${{{match[1]}:...}}, and nothing of this machine is looked up for a "
-            "prompt; write what it stands for, or take it out",
+            f"{where}: its '{key}' refers to ${{{match[1]}:...}}, and nothing of this machine is looked up for "
+            "a prompt; write what it stands for, or remove it",
             code="refers-elsewhere",
         )

@@ -43,7 +43,7 @@ class AnySlot:
 
     name = "any-slot"
     title = "Model folder, any slot"
-    description = "A copy of the model that knows the soft prompt as tokens: plain transformers can run it."
+    description = "A copy of the model with the soft prompt as tokens, for plain transformers."
     suffix = ""
     many = False
     needs_model = True
@@ -81,8 +81,8 @@ class AnySlot:
         item, soft = only_one(items, destination, "a model folder", self.refuses)
         if context.model_folder is None:
             raise ExportError(
-                f"prompt '{item.name}' needs its model to become a model folder, and the model is not on "
-                "this machine; 'fedprompt assets pull' fetches the default one",
+                f"prompt '{item.name}' needs its model for a model folder, but the model is not on this "
+                "machine; 'fedprompt assets pull' downloads the default one",
                 code="model-not-here",
             )
         soft.check_model(context.model_digest, context.model_name, _width(context.model_folder, soft.width))
@@ -93,7 +93,7 @@ class AnySlot:
         tokens = new_tokens(tokenizer, soft.tokens)
         vocabulary = widen(model, tokenizer, tokens, soft.vectors)
         prompt = _describe(item, tokenizer, tokens, vocabulary)
-        text = card("A model that knows a soft prompt", self.use([item], ""), [item], context)
+        text = card("A model with a soft prompt", self.use([item], ""), [item], context)
         with publishing(destination) as folder:
             if context.weights:
                 model.save_pretrained(folder)
@@ -122,10 +122,10 @@ class AnySlot:
         file = path / "prompt.json"
         try:
             if file.is_symlink() or file.stat().st_size > MAX_IDENTITY_BYTES:
-                raise ExportError(f"{file}: not the prompt.json of a model folder; refused", code="not-this-format")
+                raise ExportError(f"{file} is not the prompt.json of a model folder; refused", code="not-this-format")
             body = json.loads(file.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
-            raise ExportError(f"{file}: cannot be read as JSON", code="not-json") from error
+            raise ExportError(f"{file} cannot be read as JSON", code="not-json") from error
         tokens = body.get("slot_tokens") if isinstance(body, dict) else None
         identity = body.get("prompt") if isinstance(body, dict) else None
         if not isinstance(tokens, list) or not isinstance(identity, dict) or not 1 <= len(tokens) <= 512:
@@ -142,7 +142,7 @@ def _width(folder: Path, otherwise: int) -> int:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError) as error:
         raise ExportError(
-            "the model's config.json cannot be read; fetch the model again", code="cannot-read"
+            "the model's config.json cannot be read; download the model again", code="cannot-read"
         ) from error
     return int(config.get("hidden_size", otherwise))
 
@@ -161,7 +161,7 @@ def _float32_bytes(folder: Path) -> int:
                         count *= side
                     total, largest = total + count, max(largest, count)
     except (OSError, SafetensorError) as error:
-        raise ExportError("the model's weights cannot be read; fetch the model again", code="cannot-read") from error
+        raise ExportError("the model's weights cannot be read; download the model again", code="cannot-read") from error
     return 4 * (total + largest)
 
 

@@ -47,7 +47,7 @@ class Peft:
 
     name = "peft"
     title = "PEFT folder"
-    description = "A soft prompt in front of the text, for PEFT and whatever loads its adapters."
+    description = "A soft prompt before the text, for PEFT and programs that load its adapters."
     suffix = ".zip"
     many = False
     needs_model = False
@@ -62,7 +62,7 @@ class Peft:
             return refusal
         if sides(item.prompt.template).before:
             return Refusal(
-                "its soft prompt stands inside the text, and PEFT puts vectors only in front of everything",
+                "its soft prompt is inside the text, but PEFT puts vectors only before the text",
                 "any-slot",
             )
         return None
@@ -125,7 +125,7 @@ class Peft:
             return (Imported(prompt_of(ours, vectors, str(path))),)
         base = base_of(config, vectors.shape[1], context, path)
         told = (
-            f"{path.name} holds no template and no label words, so '{FOREIGN_TEMPLATE}' was taken",
+            f"{path.name} has no template and no label words, so '{FOREIGN_TEMPLATE}' was used",
             *base.told,
             *not_honoured(config),
         )

@@ -66,18 +66,18 @@ def read_config(raw: bytes, path: Path) -> dict[str, Any]:
         known = _KINDS.get(kind) if isinstance(kind, str) else None
         named = known or f"of the kind {str(kind)[:40]!r}, which changes the model's weights or is unknown"
         raise ExportError(
-            f"{path}: {CONFIG} is {named}; only PROMPT_TUNING can be read, since its vectors stand in front of a text",
+            f"{path}: {CONFIG} is {named}; only PROMPT_TUNING can be read, because its vectors are before the text",
             code="other-method",
         )
     if _asks_for_code(config):
         raise ExportError(
-            f"{path}: {CONFIG} asks to run remote code, which no import does; take it out", code="runs-code"
+            f"{path}: {CONFIG} asks to run remote code, which no import does; remove it", code="runs-code"
         )
     mapping = config.get("auto_mapping")
     library = mapping.get("parent_library") if isinstance(mapping, Mapping) else mapping
     if library is not None and not (isinstance(library, str) and _TRANSFORMERS.fullmatch(library)):
         raise ExportError(
-            f"{path}: auto_mapping of {CONFIG} asks to load code of its own, which no import does; take it out",
+            f"{path}: auto_mapping of {CONFIG} asks to load code of its own, which no import does; remove it",
             code="runs-code",
         )
     task, parts = config.get("task_type"), config.get("num_transformer_submodules")
@@ -149,9 +149,10 @@ def base_of(config: Mapping[str, Any], width: int, context: ImportContext, path:
             looked += f", and a folder {base[:200]} with the digest of a known model"
         known = ", ".join(f"'{one}'" for one in context.models()) or "none"
         raise ExportError(
-            f"{path}: it names {short[:80]} as its base model, which is not on this machine, so its vectors have no "
-            f"model to be bound to. Looked for: {looked}; known here: {known}. Fetch that model first, or write the "
-            f"name of one of these into base_model_name_or_path of {CONFIG} if it is the same",
+            f"{path}: it names {short[:80]} as its base model, which is not on this machine, so its vectors "
+            f"have no model to be bound to. Looked for: {looked}; known here: {known}. Download that model "
+            f"first, or write the name of one of these into base_model_name_or_path of {CONFIG} if it is the "
+            "same",
             code="model-not-here",
         )
     takes = context.width_of(name)

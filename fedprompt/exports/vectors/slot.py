@@ -39,9 +39,9 @@ def refuse_unheld(item: Exported) -> Refusal | None:
     if item.prompt.soft is None:
         return Refusal("it has no soft prompt, only text", "langchain")
     if item.prompt.template.is_chat:
-        return Refusal("its soft slot stands in a chat message, which this format has no place for", "bundle")
+        return Refusal("its soft slot is in a chat message, which this format cannot hold", "bundle")
     if item.prompt.template.demonstrations is not None:
-        return Refusal("it shows demonstrations, which are a site's own and never leave it", "bundle")
+        return Refusal("it shows demonstrations of a site, which never leave the site", "bundle")
     return None
 
 
@@ -61,6 +61,6 @@ def only_one(
     item = items[0]
     refusal = refuses(item)
     if refusal is not None or item.prompt.soft is None:
-        why = f"{refusal.reason}; take {refusal.instead} instead" if refusal else "it has no soft prompt"
-        raise ExportError(f"prompt '{item.name}' cannot be {what}: {why}", code="cannot-hold")
+        why = f"{refusal.reason}; use {refusal.instead} instead" if refusal else "it has no soft prompt"
+        raise ExportError(f"prompt '{item.name}' cannot be written as {what}: {why}", code="cannot-hold")
     return item, item.prompt.soft

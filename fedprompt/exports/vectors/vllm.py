@@ -28,7 +28,7 @@ class Vllm:
 
     name = "vllm"
     title = "vLLM script"
-    description = "The vectors and a script that sends them to a vLLM server, anywhere in the text."
+    description = "The vectors and a script that sends them to a vLLM server, at any position in the text."
     suffix = ".zip"
     many = False
     needs_model = False
@@ -92,7 +92,7 @@ class Vllm:
         soft = found[0].prompt.soft
         if len(found) != 1 or soft is None or soft.vectors.tobytes() != vectors.tobytes():
             raise ExportError(
-                f"{path}: its vectors are not those of the prompt in its bundle; refused", code="vectors-of-another"
+                f"{path}: its vectors differ from those in its bundle; refused", code="vectors-of-another"
             )
         return found
 
@@ -104,6 +104,6 @@ python send.py --model MODEL {fields}
 """
 _NOTE = """
 MODEL is the folder of the model that the card names, with that digest: the server and the script must have the same.
-The script looks up the text's embeddings, puts the vectors into the slot and sends `prompt_embeds`; label words are
+The script looks up the text's embeddings, puts the vectors into the slot and sends `prompt_embeds`. Label words are
 compared by the log-likelihoods of their tokens, a request each (`allowed_token_ids`, `logprobs`).
 """

@@ -62,7 +62,7 @@ def new_tokens(tokenizer: Any, count: int) -> list[int]:
     before = len(tokenizer)
     if any(name in tokenizer.get_vocab() for name in names):
         raise ExportError(
-            "this model has tokens named <fp-0> already: it is an export itself; use the model it came from",
+            "this model already has tokens named <fp-0>, so it is an export; use the model it came from",
             code="model-is-an-export",
         )
     tokens = [AddedToken(name, lstrip=False, rstrip=False, normalized=False, special=True) for name in names]
@@ -70,7 +70,7 @@ def new_tokens(tokenizer: Any, count: int) -> list[int]:
     ids = [int(id) for id in tokenizer.convert_tokens_to_ids(names)]
     if added != count or ids != list(range(before, before + count)):
         raise ExportError(
-            "this model's tokenizer does not take new tokens; take the bundle instead", code="cannot-widen"
+            "this model's tokenizer does not take new tokens; use the bundle instead", code="cannot-widen"
         )
     return ids
 
@@ -94,7 +94,7 @@ def widen(model: Any, tokenizer: Any, tokens: Sequence[int], vectors: NDArray[np
 
     inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
     if outputs is None or inputs.weight.ndim != 2 or inputs.weight.shape[1] != vectors.shape[1]:
-        raise ExportError("this model's embeddings cannot be widened; take the bundle instead", code="cannot-widen")
+        raise ExportError("this model's embeddings cannot be widened; use the bundle instead", code="cannot-widen")
     # A padded table has rows past the tokenizer's last token; the new tokens take those, and their output
     # rows stay.
     old = int(inputs.weight.shape[0])
@@ -130,7 +130,7 @@ def widen(model: Any, tokenizer: Any, tokens: Sequence[int], vectors: NDArray[np
         seen = inputs(torch.tensor(list(tokens))).numpy()
     if not np.array_equal(seen, vectors):
         raise ExportError(
-            "this model changes its embeddings after looking them up; take the bundle instead", code="cannot-widen"
+            "this model changes its embeddings after looking them up; use the bundle instead", code="cannot-widen"
         )
     return own
 
@@ -179,5 +179,5 @@ def check_rows(folder: Path, tokens: Sequence[int], vectors: NDArray[np.float32]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if not np.array_equal(embedding_rows(folder, tokens), vectors) or config.get("tie_word_embeddings"):
         raise ExportError(
-            "this model could not be saved with the new tokens; take the bundle instead", code="cannot-widen"
+            "this model could not be saved with the new tokens; use the bundle instead", code="cannot-widen"
         )

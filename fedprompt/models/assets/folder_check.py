@@ -57,12 +57,12 @@ def model_config(folder: Path) -> dict[str, Any]:
             found = plain_json(file.read(CONFIG.size + 1), CONFIG)
     except OSError as error:
         raise ModelError(
-            f"{path}: cannot be read ({error.strerror}); take the model's whole folder", code="cannot-read"
+            f"{path} cannot be read ({error.strerror}); copy the model's whole folder", code="cannot-read"
         ) from error
     except Unfit as error:
         raise ModelError(f"{path}: {error}; fetch the model again", code="not-well-formed") from None
     if not isinstance(found, dict):
-        raise ModelError(f"{path}: not a model's configuration; fetch the model again", code="not-well-formed")
+        raise ModelError(f"{path} is not a model's configuration; download the model again", code="not-well-formed")
     for place, name, value in _named(found, ""):
         _check(path, place, name, value)
     return found
@@ -79,7 +79,7 @@ def check_files(folder: Path) -> None:
         size = _size(folder / name)
         if size > most:
             raise ModelError(
-                f"{folder / name}: has {size:,} bytes, and no tokenizer has more than {most:,}; refused",
+                f"{folder / name} has {size:,} bytes, above the limit of {most:,} for a tokenizer; refused",
                 code="too-large",
             )
     for name in READ:
@@ -99,8 +99,8 @@ def check_files(folder: Path) -> None:
     for place, name, value in _named(config, ""):
         if tensors and name in LAYERS and value > tensors:
             raise ModelError(
-                f"{folder / 'config.json'}, {place}: says {value:,} layers, and the weights have {tensors:,} tensors; "
-                "refused",
+                f"{folder / 'config.json'}, {place}: claims {value:,} layers, but the weights have {tensors:,} "
+                "tensors; refused",
                 code="sizes-unlike-weights",
             )
     inner = config.get("text_config")
@@ -108,8 +108,8 @@ def check_files(folder: Path) -> None:
     rows, width = (next((text[n] for n in names if text.get(n)), 0) for names in (("vocab_size",), _WIDTHS))
     if tensors and rows * width > 2 * held + ROOM:
         raise ModelError(
-            f"{folder / 'config.json'}, vocab_size: says {rows:,} tokens of width {width:,}, and the weights hold "
-            f"{held:,} numbers in all; refused",
+            f"{folder / 'config.json'}, vocab_size: claims {rows:,} tokens of width {width:,}, but the weights "
+            f"have {held:,} numbers in total; refused",
             code="sizes-unlike-weights",
         )
 
@@ -141,12 +141,12 @@ def _check(path: Path, place: str, name: str, value: Any) -> None:
         whole = isinstance(one, int) and not isinstance(one, bool)
         if name in SIZES and one is not None and not (whole and 0 <= one <= SIZES[name]):
             raise ModelError(
-                f"{path}, {place}: is no whole number from 0 to {SIZES[name]:,}, which no model goes beyond; refused",
+                f"{path}, {place}: is not a whole number from 0 to {SIZES[name]:,}, the limit for models; refused",
                 code="size-out-of-bounds",
             )
         if whole and abs(one) > LARGEST:
             raise ModelError(
-                f"{path}, {place}: a number above {LARGEST:,} is no model's; refused", code="size-out-of-bounds"
+                f"{path}, {place}: a number above {LARGEST:,}, the limit for models; refused", code="size-out-of-bounds"
             )
 
 
@@ -175,7 +175,7 @@ def _shapes(folder: Path) -> Iterator[list[int]]:
                     continue
                 shape, (begin, end) = about["shape"], about["data_offsets"]
                 if not 0 <= begin <= end <= room or math.prod(shape) > 8 * (end - begin):
-                    raise ModelError(f"{shard}: a tensor says that it is longer than the file; {again}", code="damaged")
+                    raise ModelError(f"{shard}: a tensor claims to be longer than the file; {again}", code="damaged")
                 yield shape
         except OSError as error:
             raise ModelError(f"{shard}: cannot be read ({error.strerror}); {again}", code="cannot-read") from error

@@ -105,7 +105,7 @@ def convert(source: Path, destination: Path, known: tuple[str, str] | None) -> N
     packed = [name for name, weights in model.named_parameters() if not weights.dtype.is_floating_point]
     if packed:
         raise AssetError(
-            f"{len(packed)} weights stayed packed, '{packed[0]}' first; this transformers does not fit",
+            f"{len(packed)} weights stayed packed, such as '{packed[0]}'; this version of transformers does not fit",
             code="asset-not-converted",
         )
     # The weights are plain numbers by now, but transformers holds them for quantised and would not save them.
@@ -129,7 +129,7 @@ def convert(source: Path, destination: Path, known: tuple[str, str] | None) -> N
         after = saved(**start).logits
         if before.shape != after.shape or not torch.allclose(before, after, atol=1e-3):
             raise AssetError(
-                "what was written is not the model that was read; this transformers does not fit",
+                "the written model differs from the model that was read; this version of transformers does not fit",
                 code="asset-not-converted",
             )
         if known is None:
@@ -162,7 +162,7 @@ def main(arguments: list[str]) -> int:
 
 def _reason(status: int, text: str) -> str:
     if status < 0:
-        return f"signal {-status} ended its process, as happens where memory is short; it needs about 3 GB"
+        return f"its process was ended by signal {-status}, as happens when memory runs out; it needs about 3 GB"
     lines = [line for line in text.splitlines() if line.startswith(MARK)]
     return lines[-1].removeprefix(MARK) if lines else f"its process ended with status {status}"
 

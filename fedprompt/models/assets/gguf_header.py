@@ -27,12 +27,12 @@ def check_gguf(path: Path) -> None:
     """
     with path.open("rb") as file:
         if path.stat().st_size < 24:
-            raise ModelError(f"{path}: not a GGUF file, or cut off; fetch it again", code="not-gguf")
+            raise ModelError(f"{path} is not a GGUF file, or it is incomplete; download it again", code="not-gguf")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
             try:
                 _Walk(held).walk()
             except (ValueError, struct.error, IndexError) as error:
-                said = str(error) if isinstance(error, ValueError) else "is cut off within its header"
+                said = str(error) if isinstance(error, ValueError) else "is incomplete: its header is cut off"
                 raise ModelError(f"{path}: {said}; fetch the GGUF file again", code="not-gguf") from None
 
 
@@ -43,9 +43,9 @@ class _Walk:
     def walk(self) -> None:
         magic, version, tensors, values = struct.unpack("<4sIQQ", self._take(24))
         if magic != b"GGUF" or version not in (2, 3):
-            raise ValueError("is no GGUF file of version 2 or 3")
+            raise ValueError("is not a GGUF file of version 2 or 3")
         if tensors > MOST_TENSORS or values > MOST_VALUES:
-            raise ValueError(f"says {tensors:,} tensors and {values:,} values, which no model has")
+            raise ValueError(f"claims {tensors:,} tensors and {values:,} values, above the limits")
         for _ in range(values):
             name = self._text()
             (kind,) = struct.unpack("<I", self._take(4))
@@ -63,7 +63,7 @@ class _Walk:
         elif kind == LIST:
             inner, count = struct.unpack("<IQ", self._take(12))
             if count > MOST_MEMBERS or inner not in (TEXT, *WIDTHS):
-                raise ValueError(f"has a list of {count:,} members, which no model has")
+                raise ValueError(f"has a list of {count:,} members, above the limit")
             if inner == TEXT:
                 for _ in range(count):
                     self._text()
@@ -74,7 +74,7 @@ class _Walk:
             if name.endswith(b".block_count"):
                 (layers,) = struct.unpack(WHOLE[kind], found) if kind in WHOLE else (-1,)
                 if not 0 < layers <= min(MOST_LAYERS, max(1, tensors)):
-                    raise ValueError(f"says {layers:,} layers and has {tensors:,} tensors")
+                    raise ValueError(f"claims {layers:,} layers but has {tensors:,} tensors")
         else:
             raise ValueError(f"has a value of an unknown type ({kind})")
 
@@ -84,6 +84,6 @@ class _Walk:
 
     def _take(self, count: int) -> bytes:
         if count > len(self._held) - self._at:
-            raise ValueError("is cut off within its header")
+            raise ValueError("is incomplete: its header is cut off")
         self._at += count
         return self._held[self._at - count : self._at]

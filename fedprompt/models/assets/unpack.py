@@ -70,8 +70,8 @@ def take_out(name: str, archive: Path, parts: tuple[Part, ...], folder: Path, ne
                 _copy(name, _within(name, tar, part.source), part, folder)
     except KeyError as error:
         raise AssetError(
-            f"the archive of '{name}' lacks a file that is expected ({error.args[0]}); run "
-            "'fedprompt assets pull' with a newer fedprompt",
+            f"the archive of '{name}' lacks an expected file ({error.args[0]}); run 'fedprompt assets pull' "
+            "with a newer fedprompt",
             code="asset-damaged",
         ) from error
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError) as error:
@@ -106,7 +106,6 @@ def _copy(name: str, source: IO[bytes], part: Part, folder: Path) -> None:
 
 def _too_large(name: str, source: str, limit: int) -> AssetError:
     return AssetError(
-        f"'{source}' in the archive of '{name}' is larger than the {limit:,} bytes that are expected; do not "
-        "trust this archive",
+        f"'{source}' in the archive of '{name}' is larger than the expected {limit:,} bytes; do not trust this archive",
         code="too-large",
     )

@@ -83,8 +83,8 @@ def find_method(model: ChatModel, words: Sequence[tuple[str, ...]], wanted: Meth
     apart = all(map(distinct, words))
     if wanted == "likelihood" and not apart:
         raise ModelError(
-            "one label's word begins another, so the first token cannot tell them apart; give the template other "
-            "words, or leave 'method' out of models.toml",
+            "one label's word is the start of another's, so the first token cannot distinguish them; give the "
+            "template other words, or remove 'method' from models.toml",
             code="same-first-token",
         )
     if wanted == "constrained" or not apart or not model.info.logprobs:
@@ -94,7 +94,8 @@ def find_method(model: ChatModel, words: Sequence[tuple[str, ...]], wanted: Meth
         return Probe("constrained", reply)
     if reply.failure is not None:
         raise ModelError(
-            f"the chat model '{model.info.name}' did not say whether it gives likelihoods ({reply.failure}); run again",
+            f"the chat model '{model.info.name}' did not report whether it gives likelihoods "
+            f"({reply.failure}); run again",
             code="no-answer",
         )
     if wanted is None and reply.first is None:

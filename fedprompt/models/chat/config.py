@@ -75,8 +75,8 @@ class ChatSettings(Closed):
             found = os.environ.get("OPENAI_BASE_URL") or OPENAI
         if found is None:
             raise ModelError(
-                f"the chat model '{self.model}' has no base_url; add it to a [chat.NAME] part of {FILE} in the home "
-                "folder, so that it is known where cases are sent",
+                f"the chat model '{self.model}' has no base_url; add it to a [chat.NAME] part of {FILE} in the "
+                "home folder, so that the destination of cases is known",
                 code="no-base-url",
             )
         try:
@@ -86,8 +86,9 @@ class ChatSettings(Closed):
             usable = False
         if not usable or parts.username is not None or parts.query or parts.fragment:
             raise ModelError(
-                f"the base_url of the chat model '{self.model}' is not an address such as http://127.0.0.1:8080/v1; "
-                f"correct it in {FILE} or in OPENAI_BASE_URL (keys stand under key or key_env)",
+                f"the base_url of the chat model '{self.model}' is not an address such as "
+                f"http://127.0.0.1:8080/v1; correct it in {FILE} or in OPENAI_BASE_URL (keys belong under key "
+                "or key_env)",
                 code="not-an-address",
             )
         return found
@@ -119,7 +120,7 @@ class ChatSettings(Closed):
         if found:
             return SecretStr(found)
         if self.key_env or self.remote:
-            where = f"set {name} in the environment" if name else f"name it under key or key_env in {FILE}"
+            where = f"set {name} in the environment" if name else f"give it under key or key_env in {FILE}"
             raise ModelError(f"there is no key for the chat model '{self.model}'; {where}", code="no-key")
         return None
 
@@ -149,13 +150,14 @@ class Machine(Closed):
             return
         if plain and settings.host in listed:
             raise ModelError(
-                f"the chat model '{settings.model}' would be asked over plain http, where anyone between can read the "
-                f"cases; use https, or write http:// before its host under 'allow' in {FILE}",
+                f"the chat model '{settings.model}' would be called over plain http, which others on the "
+                f"network can read; use https, or write http:// before its host under 'allow' in {FILE}",
                 code="plain-http",
             )
         raise ModelError(
-            f"the chat model '{settings.model}' runs on another machine, and cases may not be sent there; if they may, "
-            f"add its host to 'allow = [...]' in {FILE} in the home folder ('fedprompt doctor' shows hosts)",
+            f"the chat model '{settings.model}' is on another machine, and sending cases there is not allowed. "
+            f"To allow it, add its host to 'allow = [...]' in {FILE} in the home folder ('fedprompt doctor' "
+            "shows hosts)",
             code="may-not-be-sent",
         )
 
@@ -177,18 +179,18 @@ def read_machine(home: Path) -> Machine:
             about = os.fstat(file.fileno())
             if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise ModelError(
-                    f"{path}: others may read this file of keys; run 'chmod 600 {path}'", code="others-can-read"
+                    f"{path} contains keys but is readable by others; run 'chmod 600 {path}'", code="others-can-read"
                 )
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return Machine()
     except OSError as error:
         raise ModelError(
-            f"{path}: cannot be read ({error.strerror}); check that it is a file of yours", code="cannot-read"
+            f"{path} cannot be read ({error.strerror}); check that the file is yours", code="cannot-read"
         ) from None
     if len(data) > MAX_BYTES:
         raise ModelError(
-            f"{path}: larger than {MAX_BYTES:,} bytes; this is not a list of chat models", code="too-large"
+            f"{path} is larger than {MAX_BYTES:,} bytes, so it is not a list of chat models", code="too-large"
         )
     try:
         return checked_value(Machine, tomllib.loads(data.decode("utf-8")), _BOUNDS)
@@ -221,21 +223,20 @@ def chat_settings(name: str, machine: Machine) -> ChatSettings:
         if rest not in machine.chat:
             known = ", ".join(sorted(machine.chat)) or "none"
             raise ModelError(
-                f"unknown chat model '{name}'{did_you_mean(rest, machine.chat)}; "
-                f"{FILE} in the home folder names {known}",
+                f"unknown chat model '{name}'{did_you_mean(rest, machine.chat)}; {FILE} in the home folder has {known}",
                 code="unknown-model",
             )
         return machine.chat[rest]
     fitting = {key: entry for key, entry in machine.chat.items() if entry.model == name}
     if len(fitting) > 1:
         told = ", ".join(f"'chat:{key}'" for key in sorted(fitting))
-        raise ModelError(f"{FILE} has several entries for '{name}'; name one of {told}", code="several-entries")
+        raise ModelError(f"{FILE} has several entries for '{name}'; use one of {told}", code="several-entries")
     if fitting:
         return next(iter(fitting.values()))
     try:
         return ChatSettings(model=name)
     except ValidationError:
         raise ModelError(
-            f"'{name}' is no chat model's name; write provider:model, for example openai:gpt-4o-mini",
+            f"'{name}' is not a valid chat model name; write provider:model, for example openai:gpt-4o-mini",
             code="unknown-model",
         ) from None

@@ -144,6 +144,6 @@ def turns(rendered: Rendered) -> tuple[ChatTurn, ...]:
     """
     if rendered.has_soft:
         raise ModelError(
-            "a soft prompt is vectors, which a chat model cannot take; name a model of this machine", code="words-only"
+            "a soft prompt is vectors, which a chat model cannot read; use a model of this machine", code="words-only"
         )
     return tuple(ChatTurn(turn.role or "user", "".join(str(piece) for piece in turn.pieces)) for turn in rendered.turns)

@@ -74,8 +74,8 @@ def _once(
                 text += said
                 told(until_stop(text, options.stop))
             if len(text) > bound:
-                raise ValueError("the answer goes on without end")
+                raise ValueError("the answer does not end")
     whole = pieces[0] + pieces[1:] if len(pieces) > 1 else pieces[0]
     if ends and not (whole.response_metadata or {}).get("finish_reason"):
-        raise ValueError("the answer does not say that it is whole")
+        raise ValueError("the answer may be incomplete")
     return whole

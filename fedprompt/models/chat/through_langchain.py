@@ -38,7 +38,7 @@ OPENAI_HOST = "api.openai.com"
 HOPELESS: dict[Failure, str] = {
     "no connection": "its server cannot be reached; start it, or check its base_url in models.toml",
     "key refused": "its server refuses the key; check the environment or models.toml",
-    "model unknown": "its server knows no such model; check the name and the base_url",
+    "model unknown": "its server does not have this model; check the name and the base_url",
 }
 CODES: dict[Failure, str] = {
     "no connection": "no-server",
@@ -88,7 +88,8 @@ class LangChainChat:
     def __init__(self, name: str, settings: ChatSettings) -> None:
         if traced := [one for one in TRACERS if os.environ.get(one, "") not in ("", "0", "false", "False")]:
             raise ModelError(
-                f"{traced[0]} is set in the environment; unset it, fedprompt sends nothing to a tracer", code="tracer"
+                f"{traced[0]} is set in the environment; unset it, because fedprompt sends nothing to a tracer",
+                code="tracer",
             )
         _refuse_proxy(settings)
         self._settings, self._secret = settings, settings.secret()
@@ -152,7 +153,7 @@ class LangChainChat:
                 stop.check()
                 reply = one(place, conversation)
                 if reply.failure in HOPELESS:
-                    said = f"the chat model '{self._info.name}' cannot be asked: {HOPELESS[reply.failure]}"
+                    said = f"the chat model '{self._info.name}' cannot be used: {HOPELESS[reply.failure]}"
                     raise ModelError(said, code=CODES[reply.failure])
                 self._proven = reply.failure is None
                 kept(place, reply)
@@ -306,11 +307,11 @@ class LangChainChat:
         if provider not in _BUILTIN_PROVIDERS:
             near = did_you_mean(provider, _BUILTIN_PROVIDERS)
             return ModelError(
-                f"LangChain knows no provider '{provider}'{near}; write provider:model, such as openai:gpt-4o-mini",
+                f"LangChain has no provider '{provider}'{near}; write provider:model, such as openai:gpt-4o-mini",
                 code="unknown-provider",
             )
         return ModelError(
-            f"the provider of '{self._info.name}' does not take the settings of this machine "
+            f"the provider of '{self._info.name}' does not accept this machine's settings "
             f"({type(error).__name__}); check its entry in {FILE}",
             code="settings-refused",
         )
@@ -359,8 +360,8 @@ def _refuse_proxy(settings: ChatSettings) -> None:
         return
     if not proxy_bypass(settings.host):
         raise ModelError(
-            f"calls to '{settings.model}' would go through the proxy that the environment names, although its server "
-            "is on this machine; name 127.0.0.1 and localhost in NO_PROXY",
+            f"calls to '{settings.model}' would use the proxy of the environment, although the server is on "
+            "this machine; add 127.0.0.1 and localhost to NO_PROXY",
             code="proxy",
         )
 

@@ -50,7 +50,7 @@ def _filled(asked: str) -> str:
             code="chat-format-costs",
         )
     too_much = ModelError(
-        f"this model's chat format takes more than {SECONDS} seconds or {MEMORY // 1024**3} GB to fill, or writes more "
+        f"this model's chat format needs more than {SECONDS} seconds or {MEMORY // 1024**3} GB, or writes more "
         f"than {LONGEST_FORMAT:,} characters; write the template as text, or choose another model",
         code="chat-format-costs",
     )

@@ -28,11 +28,11 @@ def model_digest(folder: Path) -> str:
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:
         raise ModelError(
-            f"{folder}: no safetensors weights; fedprompt loads no other format of weights", code="no-safetensors"
+            f"{folder} has no safetensors weights, and other formats are never loaded", code="no-safetensors"
         )
     if not (folder / "tokenizer.json").is_file():
         raise ModelError(
-            f"{folder}: no tokenizer.json; save the model's fast tokenizer beside its weights", code="no-tokenizer"
+            f"{folder} has no tokenizer.json; save the model's fast tokenizer beside its weights", code="no-tokenizer"
         )
     total = hashlib.sha256()
     try:

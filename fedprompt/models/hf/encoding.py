@@ -139,8 +139,8 @@ class Encoder:
     def _check(self, length: int) -> None:
         if length > self._window:
             raise ModelError(
-                f"a prompt has {length:,} tokens and the model's window holds {self._window:,}; "
-                "shorten the case, the template or its demonstrations",
+                f"a prompt has {length:,} tokens, but the model's window has {self._window:,}; shorten the "
+                "case, the template or its examples",
                 code="window",
             )
 
@@ -188,14 +188,14 @@ class Encoder:
             text = filled_format(self._tokenizer.get_chat_template(), messages, self._tokenizer.special_tokens_map)
         except ChatFormatError as error:  # its words are of the model's folder, and no case's text was in it
             raise ModelError(
-                f"this model's chat format does not take messages of the roles {', '.join(roles)} "
-                f"({error}); say what the system message says in the first message of the user, let user "
-                "and assistant take turns, or write the template as text",
+                f"this model's chat format does not support messages of the roles {', '.join(roles)} "
+                f"({error}). Move the system message into the first user message, let user and assistant "
+                "alternate, or write the template as text",
                 code="chat-format-refuses",
             ) from None
         if any(text.count(mark) != 1 for mark in marks):
             raise ModelError(
-                "this model's chat format leaves a message out or repeats it; write the template as text",
+                "this model's chat format drops or repeats a message; write the template as text",
                 code="chat-format-refuses",
             )
         parts: list[tuple[str, int | None]] = []

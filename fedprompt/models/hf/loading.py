@@ -37,7 +37,7 @@ def read_folder(folder: Path, settings: RunSettings) -> ReadFolder:
     from transformers.utils import logging
 
     if not folder.is_dir():
-        raise ModelError(f"{folder}: no such model folder", code="no-such-folder")
+        raise ModelError(f"{folder} is not a model folder", code="no-such-folder")
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # who loads a model tells it in words of its own
     if list(folder.glob("*.safetensors")):
         check_files(folder)
@@ -64,17 +64,18 @@ def read_folder(folder: Path, settings: RunSettings) -> ReadFolder:
             raise refusal(architecture_of(config), "it does not use transformers' attention interface") from error
         if "trust_remote_code" in str(error):  # what transformers advises is never done here
             raise ModelError(
-                f"{folder}: it needs code of its own, which is never run here; choose a model that transformers "
-                "knows without",
+                f"{folder} needs its own code, which never runs here; choose a model that transformers supports "
+                "without it",
                 code="runs-code",
             ) from error
         raise ModelError(
-            f"{folder}: not a causal language model that can be loaded ({_brief(error)})",
+            f"{folder} is not a causal language model that can be loaded ({_brief(error)})",
             code="not-a-language-model",
         ) from error
     if lacking := sorted(about["missing_keys"]):  # transformers would draw them at random
         raise ModelError(
-            f"{folder}: the weights lack {len(lacking)} tensors of this model, '{lacking[0]}' first; fetch it again",
+            f"{folder}: the weights lack {len(lacking)} tensors of this model, such as '{lacking[0]}'; "
+            "download the model again",
             code="weights-missing",
         )
     return ReadFolder(lm, tokenizer, config, digest)

@@ -321,9 +321,7 @@ class HFModel:
         """
         ids = self._encoder.plain(text)
         if not ids:
-            raise ModelError(
-                "the text to start a soft prompt from has no tokens; give a few words", code="no-start-text"
-            )
+            raise ModelError("the initial text of a soft prompt has no tokens; give a few words", code="no-start-text")
         wanted = [ids[k % len(ids)] for k in range(tokens)]
         return SoftPrompt(self.vocabulary.vectors(wanted), self._info.digest)
 

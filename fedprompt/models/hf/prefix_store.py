@@ -140,8 +140,8 @@ class PrefixStore:
         except OSError as error:
             self._full = True
             log.warning(
-                "%s: keys and values over the memory allowed cannot lie there (%s) and are computed again at every "
-                "step; free some disk or allow more memory with --cache-bytes",
+                "%s: keys and values beyond the memory limit cannot be stored there (%s) and are computed "
+                "again at every step; free some disk space or allow more memory with --cache-bytes",
                 self._folder,
                 error.strerror,
             )

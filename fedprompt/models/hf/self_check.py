@@ -39,9 +39,8 @@ def architecture_of(config: Any) -> str:
 def refusal(architecture: str, reason: str) -> ModelError:
     """Return the error for an architecture that is not served."""
     return ModelError(
-        f"{architecture} is not served here: {reason}; choose a model that attends in every layer through "
-        "transformers' attention interface, such as Llama, Qwen 2 or 3, Gemma, Mistral, GPT-2 or OPT, or ask this one "
-        "behind a chat server",
+        f"{architecture} is not supported here: {reason}. Choose a model with attention in every layer, such "
+        "as Llama, Qwen 2 or 3, Gemma, Mistral, GPT-2 or OPT. A chat server can also run this one",
         code="not-served",
     )
 
@@ -85,8 +84,8 @@ def check_model(lm: Any, body: Body, head: Head) -> None:
     if not bool(torch.isfinite(plain).all()):
         dtype = str(body.rows.dtype).removeprefix("torch.")
         raise ModelError(
-            f"{architecture}: its own forward pass gives what is no number, so its weights are damaged or do not fit "
-            f"into {dtype}; fetch them again, or take float32",
+            f"{architecture}: its forward pass gives NaN or infinity, so its weights are damaged or do not fit "
+            f"into {dtype}; download them again, or use float32",
             code="not-finite",
         )
     after = slice(BEGIN + SLOT, None)
@@ -95,7 +94,7 @@ def check_model(lm: Any, body: Body, head: Head) -> None:
         *(_apart(found[None], expected[None]) for found, expected in zip(tuned, soft, strict=True)),
     )
     if not apart <= TOLERANCE[body.rows.dtype]:
-        raise refusal(architecture, f"prompts packed together get other numbers than alone ({apart:.0%} apart)")
+        raise refusal(architecture, f"prompts packed together give other numbers than alone ({apart:.0%} apart)")
 
 
 class _Watched:
@@ -124,7 +123,9 @@ class _Watched:
             if layer not in self._windows:
                 return f"its layer {layer} does not attend through the attention interface"
             if (found := self._windows[layer]) != window:
-                return f"its layer {layer} sees back {found or 'all'} tokens, its configuration says {window or 'all'}"
+                return (
+                    f"its layer {layer} sees back {found or 'all'} tokens, but its configuration has {window or 'all'}"
+                )
         more = " and ".join(sorted(self._more))
         return f"its attention comes with {more}, which packed prompts cannot follow" if more else None
 

@@ -25,7 +25,7 @@ def check_size(folder: Path, config: Any) -> None:
     asked = sum(part.numel() for part in (*made.parameters(), *made.buffers()))
     if asked > 2 * held + ROOM:  # tied weights are stored once
         raise ModelError(
-            f"{folder / 'config.json'}: asks for a model of {asked:,} numbers, and the weights hold {held:,}; fetch "
-            "the model again",
+            f"{folder / 'config.json'}: needs a model of {asked:,} numbers, but the weights have {held:,}; "
+            "download the model again",
             code="sizes-unlike-weights",
         )

@@ -74,7 +74,7 @@ def weights_in(folder: Path, config: Any = None) -> tuple[Any, int]:
             lm = auto.from_config(found, trust_remote_code=False)
     except Exception as error:  # what a library raises for files that are no model's is up to it
         raise ModelError(
-            f"{folder}: not a causal language model that can be loaded ({type(error).__name__})",
+            f"{folder} is not a causal language model that can be loaded ({type(error).__name__})",
             code="not-a-language-model",
         ) from error
     return found, sum(one.numel() for one in lm.parameters())
@@ -107,7 +107,7 @@ def built(folder: Path, config: Any = None, seed: int = 0, device: str = "cpu") 
         )
     except Exception as error:  # what a library raises for files that are no model's is up to it
         raise ModelError(
-            f"{folder}: not a causal language model that can be loaded ({type(error).__name__})",
+            f"{folder} is not a causal language model that can be loaded ({type(error).__name__})",
             code="not-a-language-model",
         ) from error
     return FlatModel(lm.to(device))

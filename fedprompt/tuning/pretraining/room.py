@@ -50,8 +50,8 @@ def check_room(need: Need, folder: Path, sites: int = 1) -> None:
     free = free_memory()
     if free is not None and need.memory > free:
         raise TuningError(
-            f"training needs about {_told(need.memory)} of memory and {_told(free)} are free; take a smaller model, or "
-            "raise 'accumulate', so that fewer windows are computed at once",
+            f"training needs about {_told(need.memory)} of memory and {_told(free)} are free; take a smaller "
+            "model, or raise 'accumulate', so that fewer windows are computed together",
             code="no-memory",
         )
     at = next(one for one in (folder, *folder.parents) if one.exists())

@@ -86,7 +86,9 @@ class SumShares(Verb):
         """Refuse shares for more or fewer sites than the cohort has."""
         wanted = (len(asked.message.members) - 1, SEALED_BYTES)
         if given.message.round != asked.message.round or given.arrays["sealed"].shape != wanted:
-            raise ReplyUntrue(f"site '{terms.site}' sent shares for other sites than it was told", code="wrong-shape")
+            raise ReplyUntrue(
+                f"site '{terms.site}' sent shares for other sites than those in the list", code="wrong-shape"
+            )
 
     def sentence(self, message: Mapping[str, Any], arrays: Mapping[str, Sequence[int]]) -> str:
         """Tell who can open the shares."""

@@ -16,7 +16,7 @@ def summed_told(study: Study, numbers: str) -> str:
     assert sums is not None
     many = "" if sums.sites is None else f" of {len(sums.sites)}"
     return (
-        f"each round, an update of {numbers} numbers under masks: the hub learns the sum over at least "
-        f"{sums.least_of(0)}{many} sites and no update by itself; beside it public keys, sealed shares of the masks' "
-        "secrets, and signatures"
+        f"each round, an update of {numbers} numbers, masked. The hub learns the sum over at least "
+        f"{sums.least_of(0)}{many} sites and no single update. Public keys, sealed shares of the masks' secrets, and "
+        "signatures leave too"
     )

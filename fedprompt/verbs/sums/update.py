@@ -125,8 +125,8 @@ class SumTune(Verb):
         about, (size, *_) = message.get(ABOUT), arrays.get("masked") or [1]
         of = "a prompt" if about is None else f"prompt {shortened(about)}"
         return (
-            f"the change of {of} in round {message.get('round')} ({counted(size - 1)} numbers) under masks: by itself "
-            "it says nothing, and the hub learns the sum over all sites that took part"
+            f"the change of {of} in round {message.get('round')} ({counted(size - 1)} numbers), masked. Alone "
+            "it reveals nothing; the hub learns the sum over all sites that took part"
         )
 
 

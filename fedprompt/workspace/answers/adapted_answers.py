@@ -168,8 +168,8 @@ def encoder_for(home: Path, head: Head | None) -> Encoder | None:
         return None
     if head.encoder != ENCODER_DIGEST:
         raise ModelError(
-            f"the head was made with the sentence encoder {head.encoder[:19]}, and fedprompt has "
-            f"{ENCODER_DIGEST[:19]}; update fedprompt, or adapt anew",
+            f"the head was made with another sentence encoder ({head.encoder[:19]}) than fedprompt has "
+            f"({ENCODER_DIGEST[:19]}); update fedprompt, or adapt again",
             code="another-encoder",
         )
     from fedprompt.models.sentence_encoder import load_encoder
@@ -186,7 +186,7 @@ def head_tables(head: Head, cases: Sequence[Case], encoder: Encoder | None) -> N
     """
     if encoder is None or encoder.width != head.directions.shape[1]:
         raise ModelError(
-            "the head's sentence encoder is not here; run 'fedprompt assets pull'", code="assets-not-ready"
+            "the sentence encoder of the head is not installed; run 'fedprompt assets pull'", code="assets-not-ready"
         )
     vectors = encoder.encode([text_of(case.fields, head.fields) for case in cases])
     return head_table(head.weights, head.directions, vectors)[None]

@@ -124,7 +124,7 @@ def answer_case(
     """
     if prompt.template.demonstrations is not None:
         raise PromptError(
-            f"prompt '{prompt.name}' shows a site's own demonstrations, and there are none here",
+            f"prompt '{prompt.name}' shows a site's own examples, and this machine has none",
             code="sites-demonstrations",
         )
     if answer.type == "generate":

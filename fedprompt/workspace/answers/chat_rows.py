@@ -82,7 +82,7 @@ class ChatVariant:
         try:
             if self._template.demonstrations is not None:
                 raise JobError(
-                    "a template with {demonstrations} shows a site's own cases; write the examples out here",
+                    "a template with {demonstrations} shows a site's own cases; write your own examples here",
                     code="sites-demonstrations",
                 )
             rendered = self._template.render(row)
@@ -121,7 +121,7 @@ class ChatVariant:
         if answer.label is not None:
             made["answer"] = labels[answer.label]
         elif answer.reply.failure is None:
-            made |= {"generated": answer.reply.text, "error": "the model's answer is none of the answers to choose"}
+            made |= {"generated": answer.reply.text, "error": "the model's answer is not one of the labels"}
         self._count(made, answer.reply)
 
     def _count(self, made: dict[str, Any], reply: ChatReply) -> None:

@@ -107,7 +107,7 @@ class LocalVariant:
 def _rendered(template: Template, row: Mapping[str, str]) -> Rendered:
     if template.demonstrations is not None:
         raise JobError(
-            "a template with {demonstrations} shows a site's own cases; write the examples out here",
+            "a template with {demonstrations} shows a site's own cases; write your own examples here",
             code="sites-demonstrations",
         )
     return template.render(row)

@@ -67,7 +67,7 @@ def try_model(
             server = SessionServer.model_validate(arguments["server"])
         except ValidationError:
             raise JobError(
-                "the session's server is not well formed; give it again on the Models page", code="not-well-formed"
+                "the session's server is not valid; enter it again on the Models page", code="not-well-formed"
             ) from None
         name, chat = server.model, load_session_chat(server, ws.home.path)
     with chat:
@@ -75,7 +75,7 @@ def try_model(
         (reply,) = chat.ask([(ChatTurn("user", QUESTION),)], Options(TOKENS), stop=stop)
         if reply.failure is not None:
             raise ModelError(
-                f"the chat model '{name}' did not answer ({reply.failure}); look at its server", code="no-answer"
+                f"the chat model '{name}' did not answer ({reply.failure}); check its server", code="no-answer"
             )
         return _told(start, loaded, reply.usage.output if reply.usage else None, reply.text)
 

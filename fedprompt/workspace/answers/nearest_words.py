@@ -58,13 +58,13 @@ def run_nearest_words(
     prompt = ws.bank.prompt(str(arguments["prompt"]))
     if prompt.soft is None:
         raise FedPromptError(
-            "a template has words of its own; choose a soft prompt to see the words nearest to it",
+            "a template is already text; choose a soft prompt to see its nearest words",
             code="words-of-its-own",
         )
     names = [row.study.model for row in ws.bank.studies() if row.model_digest == prompt.soft.model]
     if not names:
         raise FedPromptError(
-            "no study in this bank names the model of this soft prompt, so its words are not known",
+            "no study in this bank names the model of this soft prompt, so its vocabulary is unknown",
             code="vocabulary-unknown",
         )
     report(Progress("load", f"loading {names[-1]}", 0.2))
@@ -73,7 +73,7 @@ def run_nearest_words(
     stop.check()
     if not isinstance(model, Worded):
         raise ModelError(
-            f"{names[-1]} has no vocabulary to look in; choose a soft prompt of a language model", code="no-vocabulary"
+            f"{names[-1]} has no vocabulary to search; choose a soft prompt of a language model", code="no-vocabulary"
         )
     prompt.soft.check_model(model.info.digest, model.info.name, model.info.width)
     words = model.vocabulary

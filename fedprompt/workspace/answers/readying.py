@@ -49,15 +49,15 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
     if variant.server is not None or is_chat(variant.model):
         if variant.labels and (variant.normalise, variant.prior) != ("none", "none"):
             raise JobError(
-                "the study takes length or prior off label likelihoods, which no chat model gives whole; choose a "
-                "model of this machine",
+                "the study corrects label likelihoods for length or prior, but chat models do not give them in "
+                "full; choose a model of this machine",
                 code="needs-whole-likelihoods",
             )
         if template.tools and not variant.generate:
             raise JobError("a model calls tools only where it writes text; turn that on", code="tools-need-text")
         if template.has_soft:
             raise JobError(
-                "a soft prompt is vectors, which a chat model cannot take; choose a model of this machine",
+                "a soft prompt is vectors, which a chat model cannot read; choose a model of this machine",
                 code="words-only",
             )
         home = ws.home.path
@@ -78,15 +78,15 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
 def _adapted(ws: Workspace, variant: Variant) -> LocalVariant:
     if variant.server is not None or is_chat(variant.model):
         raise JobError(
-            "an adapted prompt is weighed on the model that it was made on, and a chat model cannot stand for it; "
-            "choose a model of this machine",
+            "an adapted prompt runs only on the model for which it was made, not on a chat model; choose a "
+            "model of this machine",
             code="words-only",
         )
     adapted = ws.bank.adapted(variant.adapted or "")
     if adapted.labels != variant.labels:
         raise JobError(
-            f"the adapted prompt chooses among {', '.join(adapted.labels)}, and other labels were asked for; take it "
-            "from the bank anew",
+            f"the adapted prompt has the labels {', '.join(adapted.labels)}, but other labels were requested; "
+            "start again from the bank",
             code="wrong-labels",
         )
     model = load_quick(ws, variant.model)
@@ -99,10 +99,10 @@ def _adapted(ws: Workspace, variant: Variant) -> LocalVariant:
 def _tuned(ws: Workspace, template: Template, prompt: str | None) -> Tensors | None:
     if template.has_soft and prompt is None:
         raise JobError(
-            f"template '{template.name}' has a {{soft}} slot; choose a soft prompt or take the slot out",
+            f"template '{template.name}' has a {{soft}} slot; choose a soft prompt or remove the slot",
             code="soft-slot-open",
         )
     tuned = tuned_part(ws, template, prompt)
     if template.has_soft and tuned is None:
-        raise JobError(f"the prompt {prompt} has no soft prompt; choose one that was tuned", code="no-soft-prompt")
+        raise JobError(f"the prompt {prompt} has no soft prompt; choose a tuned one", code="no-soft-prompt")
     return tuned

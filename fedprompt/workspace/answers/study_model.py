@@ -78,8 +78,8 @@ def machine_settings(model: CausalModel | LangChainChat) -> RunSettings | None:
 def _refuse_tuning(study: Study) -> None:
     if study.moves is not None:
         raise ModelError(
-            f"'{study.model}' is a chat model, which can be scored and tried; tuning and rounds need a model of this "
-            "machine, since a server takes words and gives no gradient: take 'soft:' out of the study, or name a model "
-            "such as 'smollm2-135m-instruct'",
+            f"'{study.model}' is a chat model, so it can be scored and tried but not tuned: a server gives no "
+            "gradients. Remove 'soft:' from the study, or use a model of this machine such as "
+            "'smollm2-135m-instruct'",
             code="needs-local-model",
         )

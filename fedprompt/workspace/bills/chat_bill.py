@@ -25,7 +25,7 @@ from fedprompt.workspace.bills.paid import UNPRICED, priced
 __all__ = ["NOTE", "ChatBill", "Take", "chat_bill"]
 
 PROBE_TOKENS = 20
-NOTE = "input tokens are estimated from bytes, and answers counted at their longest"
+NOTE = "input tokens are estimated from bytes, and output tokens assume the longest answers"
 Sent = list[tuple[tuple[ChatTurn, ...], Options]]
 
 
@@ -80,7 +80,7 @@ class ChatBill:
         """Return what is to be said of it."""
         notes = [NOTE]
         if self.cached:
-            notes.append(f"{self.cached:,} answers are known from an earlier run and cost nothing")
+            notes.append(f"{self.cached:,} answers are reused from an earlier run at no cost")
         if self.probes and not self.sure:
             notes.append("the first call asks whether the server gives likelihoods; this is the cost if it does not")
         return notes if self.settings.price is not None else [*notes, UNPRICED]

@@ -98,7 +98,8 @@ def settings_of(home: Path, base_url: str, model: str, key: SecretStr | None) ->
         settings = ChatSettings(model=model if ":" in model else f"openai:{model}", base_url=base_url, key=key)
     except ValidationError:
         raise ModelError(
-            "that is no model's name or no address; write for example http://127.0.0.1:8080/v1", code="not-an-address"
+            "this is not a valid model name or address; write for example http://127.0.0.1:8080/v1",
+            code="not-an-address",
         ) from None
     read_machine(home).permit(settings)
     return settings
@@ -117,13 +118,15 @@ def models_of(home: Path, base_url: str, key: SecretStr | None) -> tuple[str, ..
         return _models(_get(f"{base_url.rstrip('/')}/models", headers, LIST_SECONDS, remote=settings.remote))
     except HTTPError as error:
         if error.code in (401, 403):
-            raise ModelError("the server refuses the key, or wants one; give it its key", code="key-refused") from None
+            raise ModelError("the server refuses the key or needs one; enter its key", code="key-refused") from None
         raise ModelError(
             f"the server has no list of models ({error.code}); check that the address ends in /v1",
             code="no-list-of-models",
         ) from None
     except (OSError, ValueError, RecursionError):
-        raise ModelError("no server answers there; start it, or check the address", code="no-server") from None
+        raise ModelError(
+            "no server answers at this address; start the server, or check the address", code="no-server"
+        ) from None
 
 
 def _look(base_url: str, title: str) -> FoundServer | None:
@@ -137,7 +140,7 @@ def _look(base_url: str, title: str) -> FoundServer | None:
 
 def _get(url: str, headers: Mapping[str, str], seconds: float, *, remote: bool) -> Any:
     if not url.startswith(("http://", "https://")):
-        raise ValueError("no address of a server")
+        raise ValueError("not a valid server address")
     opener = build_opener(_Stay, *(() if remote else (ProxyHandler({}),)))
     with opener.open(Request(url, headers=dict(headers)), timeout=seconds) as reply:  # noqa: S310
         data = reply.read(MAX_BYTES + 1)
@@ -149,7 +152,7 @@ def _get(url: str, headers: Mapping[str, str], seconds: float, *, remote: bool) 
 def _models(body: Any) -> tuple[str, ...]:
     listed = body.get("data") if isinstance(body, dict) else None
     if not isinstance(listed, list):
-        raise ValueError("no list of models")
+        raise ValueError("not a list of models")
     names = (str(one.get("id", "")) for one in listed[:MAX_MODELS] if isinstance(one, dict))
     return tuple(sorted({name for name in names if 0 < len(name) <= MAX_NAME and not any(map(str.isspace, name))}))
 

@@ -32,7 +32,7 @@ __all__ = [
     "told_calls",
 ]
 
-MOST = "the judge is counted at the most: every text and every answer at its longest, none known from before"
+MOST = "the judge's cost is an upper bound: every text and every answer at its longest, and nothing reused"
 NOBODY = f"no judge is chosen; choose one, or set {JUDGE} to a model before the run"
 
 

@@ -8,7 +8,7 @@ from fedprompt.models.chat.protocol import ChatReply
 
 __all__ = ["UNPRICED", "ModelPaid", "Paid", "paid", "priced"]
 
-UNPRICED = "the cost is not known: models.toml names no price for this model"
+UNPRICED = "the cost is unknown: models.toml has no price for this model"
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ def _shown(found: Tally) -> Paid:
     if found.unpriced:
         notes.append(UNPRICED)
     elif found.uncounted:
-        notes.append(f"the cost is not known: the server did not count the tokens of {found.uncounted:,} calls")
+        notes.append(f"the cost is unknown: the server did not count the tokens of {found.uncounted:,} calls")
     elif len(found.amounts) > 1:
         told = " and ".join(f"{amount:,.4f} {currency}" for currency, amount in sorted(found.amounts.items()))
         notes.append(f"prices were in several currencies: {told}")
     if found.failed:
         told = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.failed.items()))
-        notes.append(f"calls that failed for good are in no score, and what they cost is not known ({told})")
+        notes.append(f"failed calls are in no score, and their cost is unknown ({told})")
     return Paid(
         tokens=found.tokens,
         calls=found.calls,

@@ -28,7 +28,7 @@ __all__ = ["HeldKey", "KeyRing", "SessionServer", "load_session_chat", "ring"]
 
 MAX_KEY_BYTES = 4096
 PATIENCE_SECONDS = 5.0
-GONE = "the key of this session's server is gone with the session that held it; give it again on the Models page"
+GONE = "the key of this session's server was kept only in memory and is gone; enter it again on the Models page"
 
 
 class SessionServer(Closed):
@@ -53,7 +53,7 @@ def load_session_chat(server: SessionServer, home: Path) -> LangChainChat:
         settings = ChatSettings(model=server.model, base_url=server.base_url, key=key, retries=1)
     except ValidationError:
         raise ModelError(
-            "the session's server is not well formed; give it again on the Models page", code="not-well-formed"
+            "the session's server is not valid; enter it again on the Models page", code="not-well-formed"
         ) from None
     read_machine(home).permit(settings)
     return LangChainChat(server.model, settings)

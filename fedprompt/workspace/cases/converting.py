@@ -75,10 +75,10 @@ def fieldless(template: Template) -> str | None:
     found = next(filter(None, (double_braces(source, tuple(names)) for source in sources)), None) if names else None
     if found is not None:
         return (
-            f"the prompt '{template.name}' shows no text: {found.found[:80]} is plain text here, and a field is "
-            f"{{{found.field}}}"
+            f"the prompt '{template.name}' shows no text: {found.found[:80]} is plain text here; write a field "
+            f"as {{{found.field}}}"
         )
-    return f"the prompt '{template.name}' has no field, so that it asks the same of every row"
+    return f"the prompt '{template.name}' has no field, so it asks the same of every row"
 
 
 def _shots(text: str) -> Demonstrations | None:

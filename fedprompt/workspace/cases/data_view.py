@@ -220,22 +220,22 @@ def without_refused(path: Path, reading: Reading) -> Path:
                     kept += 1
             if not kept:
                 raise DataError(
-                    f"{path.name}: every line would be refused, so nothing would be left; choose other columns",
+                    f"{path.name}: every line would be refused, so no case would remain; choose other columns",
                     code="no-cases",
                 )
     except OSError as error:
         raise DataError(
-            f"{target}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+            f"{target} cannot be written ({error.strerror}); check the home folder", code="cannot-write"
         ) from error
     return target
 
 
 def _doubted(path: Path, why: str) -> str:
     if path.suffix.lower() in DELIMITED:
-        return f"the first line may be a case and not a header ({why}); choose what it holds"
+        return f"the first line may be a case instead of column names ({why}); choose which it is"
     return (
-        f"the names of its columns look like a case ({why}), as where a table without a header was converted; choose "
-        "that they are names, or write the file again with names and drop that"
+        f"the column names look like a case ({why}), as in a table converted without a header; confirm the "
+        "names, or write the file again with names"
     )
 
 
@@ -287,12 +287,12 @@ def _wrong(row: Row, wanted: Mapping[str, str], known: frozenset[str]) -> Iterat
         try:
             text = as_text(row.values.get(column))
         except TypeError as error:
-            yield row.line, name, f"holds {error}, not text"
+            yield row.line, name, f"has {error}, not text"
             continue
         if text is None:
             yield row.line, name, "no value"
         elif name == ANSWER and known and text.strip() not in known:
-            yield row.line, name, "the label is not among those chosen"
+            yield row.line, name, "the label is not one of the chosen labels"
 
 
 def _counted(file: CaseFile, reading: Reading, sizes: SplitSizes, min_cases: int) -> CasesCounted:

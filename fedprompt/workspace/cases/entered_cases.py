@@ -87,19 +87,19 @@ def _told(look: Look) -> str:
     if look.stopped:
         return _stopped(look)
     if not any(look.waiting.values()):
-        return "no new case waits"
+        return "there are no new cases"
     return (
-        f"new cases wait ({_counts(look.waiting)}, counted as distinct inputs or groups): they enter a split once at "
-        f"least {look.least} are there for it, so that no two answers differ by only a few cases"
+        f"new cases are waiting ({_counts(look.waiting)}, counted as distinct inputs or groups). They enter a "
+        f"split once it has at least {look.least} of them, so that no two answers differ by only a few cases"
     )
 
 
 def _stopped(look: Look) -> str:
     return (
-        f"cases that this site has answered over are no longer in the file, or were changed ({_counts(look.gone)}, "
-        "counted as distinct inputs or groups), and an answer without them would tell about these few beside an "
-        f"earlier one; nothing is answered until at least {look.least} of each such split went or came. If you want to "
-        "answer all the same, begin a new case set with 'fedprompt site cases --begin-anew'"
+        f"cases behind this site's earlier answers were removed or changed ({_counts(look.gone)}, counted as "
+        "distinct inputs or groups). A new answer without them could reveal these few cases. The site answers "
+        f"nothing until at least {look.least} cases of each such split were removed or added. To answer "
+        "anyway, start a new case set with 'fedprompt site cases --begin-anew'"
     )
 
 

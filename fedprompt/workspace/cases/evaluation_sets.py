@@ -102,7 +102,7 @@ class EvaluationSet:
         reading = self.reading
         if reading is None:
             raise DataError(
-                f"{self.path.name}: its columns were not chosen yet; do that on the Data page",
+                f"{self.path.name}: its columns are not confirmed yet; confirm them on the Data page",
                 code="columns-not-chosen",
             )
         return {"data": str(self.path), "mapping": reading.mapping, "group": reading.group}
@@ -118,17 +118,18 @@ def keep_file(home: Home, site: str, name: str, content: bytes) -> Path:
     """
     if not NAME.fullmatch(site):
         raise DataError(
-            f"'{site[:60]}' is no site's name; use letters, digits, '-' and '_', at most 60", code="not-a-sites-name"
+            f"'{site[:60]}' is not a valid site name; use at most 60 letters, digits, '-' and '_'",
+            code="not-a-sites-name",
         )
     given = Path(name.replace("\\", "/").replace("\0", "-"))
     plain = file_name(given.stem, given.suffix.lower(), other="cases", apart=True)
     if given.suffix.lower() not in ENDINGS:
-        raise DataError(f"{plain}: give a file that ends in one of {', '.join(ENDINGS)}", code="unknown-ending")
+        raise DataError(f"{plain}: the file name must end in one of {', '.join(ENDINGS)}", code="unknown-ending")
     if not content:
-        raise DataError(f"{plain}: the file is empty; give a file with one case a line", code="empty")
+        raise DataError(f"{plain} is empty; give a file with one case per line", code="empty")
     if len(content) > MAX_UPLOAD_MEGABYTES * 1024 * 1024:
         raise DataError(
-            f"{plain}: more than {MAX_UPLOAD_MEGABYTES} MB; use 'fedprompt data check' on the file itself",
+            f"{plain} is larger than {MAX_UPLOAD_MEGABYTES} MB; use 'fedprompt data check' on the file itself",
             code="too-large",
         )
     path = home.sites / site / "data" / plain
@@ -212,5 +213,5 @@ def _write(path: Path, content: bytes) -> None:
         write_private(path, content)
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+            f"{path} cannot be written ({error.strerror}); check the home folder", code="cannot-write"
         ) from error

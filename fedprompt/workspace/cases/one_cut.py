@@ -56,8 +56,8 @@ class Cutter:
         splits = split_cases(self.folder, study, cases, others=found, store=store)
         if splits.left_out:
             log.warning(
-                "%d of %d cases are left out of every split of '%s': earlier cuts under the sites %s, or their groups, "
-                "put them into different splits",
+                "%d of %d cases are left out of all splits of '%s': earlier splits under the sites %s put them "
+                "or their groups into different splits",
                 len(splits.left_out),
                 len(cases),
                 study.study,

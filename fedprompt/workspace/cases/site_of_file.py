@@ -111,7 +111,7 @@ def make_worker(
         if bounded:
             splits = entered_splits(folder, study, splits, before, where)
     if short := splits.shortfalls(study.privacy.min_cases):
-        told = ", ".join(f"{s.split} has {s.have} and needs {s.need}" for s in short)
+        told = ", ".join(f"{s.split} has {s.have} of {s.need}" for s in short)
         raise DataError(
             f"{where}: site '{name}' has too few distinct cases ({told}; privacy.min_cases is "
             f"{study.privacy.min_cases}); add cases, change 'splits:', or lower min_cases in the study",

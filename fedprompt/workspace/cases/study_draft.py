@@ -124,7 +124,7 @@ def keep_study(home: Home, text: str) -> Path:
         StudyError: it is no study; names line and field.
     """
     if len(text.encode()) > MAX_STUDY_BYTES:
-        raise StudyError(f"{WHERE}: longer than {MAX_STUDY_BYTES:,} bytes; take templates out", code="too-large")
+        raise StudyError(f"{WHERE}: longer than {MAX_STUDY_BYTES:,} bytes; remove some templates", code="too-large")
     study = parse_study(text, WHERE, complete_scorers)
     path = folder(home) / file_name(study.study, ".yaml", other="study", apart=True)
     try:
@@ -132,7 +132,7 @@ def keep_study(home: Home, text: str) -> Path:
         write_private(path, text)
     except OSError as error:
         raise StudyError(
-            f"{path}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+            f"{path} cannot be written ({error.strerror}); check the home folder", code="cannot-write"
         ) from error
     return path
 
@@ -159,18 +159,18 @@ def used_by(study: Study | str, reading: Reading) -> str | None:
     study = parse_study(study, WHERE, complete_scorers) if isinstance(study, str) else study
     if missing := [field for field in study.fields if field not in reading.fields]:
         return (
-            f"the study has the field '{missing[0]}', which no column of the file was chosen for; choose one on the "
-            "Data page, or another study"
+            f"the study has the field '{missing[0]}', but no column of the file is chosen for it; choose one "
+            "on the Data page, or use another study"
         )
     if study.answer.type == "choice" and (stray := [one for one in reading.labels if one not in study.answer.labels]):
         return (
-            f"the file has the label '{stray[0][:40]}', which the study does not have; add it to the study, or take it "
-            "out of the file's labels on the Data page"
+            f"the file has the label '{stray[0][:40]}', but the study does not; add the label to the study, or "
+            "remove it from the file's labels on the Data page"
         )
     if study.answer.type == "choice" and not reading.labels:
         return (
-            "the study chooses among labels, and the file's answer was read as free text; choose a column of labels on "
-            "the Data page, or another study"
+            "the study has labels, but the file's answers are free text; choose a label column on the Data "
+            "page, or use another study"
         )
     return None
 

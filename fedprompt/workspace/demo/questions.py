@@ -59,7 +59,7 @@ def read_questions(folder: Path) -> tuple[Case, ...]:
             found.setdefault(key, Case({"text": text}, CLASSES[code], line=number))
     questions = tuple(case for key, case in found.items() if len(codes[key]) == 1)
     if {case.answer for case in questions} != set(CLASSES.values()):
-        raise _damaged(path, "it does not hold questions of all five classes")
+        raise _damaged(path, "it does not have questions of all five classes")
     return questions
 
 
@@ -94,4 +94,4 @@ def deal(
 
 
 def _damaged(path: Path, why: str) -> AssetError:
-    return AssetError(f"{path}: {why}; run 'fedprompt assets pull' to fetch it again", code="asset-damaged")
+    return AssetError(f"{path}: {why}; download it again with 'fedprompt assets pull'", code="asset-damaged")

@@ -17,10 +17,10 @@ from fedprompt.workspace.rounds.steps import Found
 
 __all__ = ["DemoResult", "DemoRound", "DemoTemplate", "Joined", "demo_result"]
 
-POOLED = "centralised is tuned on the pooled cases, which only this demo may do: its texts are public"
+POOLED = "the prompt 'centralised' is tuned on pooled cases. Only this demo can do that, because its texts are public"
 SHARED = (
-    "the newcomer was in no round; what it and the sites learn at home from their own cases leaves none of them. "
-    "The other demo, 'fedprompt demo --task sentiment', shows a task where little is left to gain"
+    "the newcomer took part in no round. What it and the sites learn from their own cases stays with them. The "
+    "other demo, 'fedprompt demo --task sentiment', shows a task with little to gain"
 )
 
 

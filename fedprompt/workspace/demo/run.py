@@ -65,7 +65,7 @@ def demo_study(settings: DemoSettings) -> Study:
     """Return the demo's study with the settings filled in."""
     task, settings = task_of(settings), filled(settings)
     study = parse_study(files("fedprompt.workspace").joinpath(task.study).read_text(encoding="utf-8"), task.study)
-    assert settings.cases is not None and settings.held_out is not None, "the settings are filled in"
+    assert settings.cases is not None and settings.held_out is not None, "preparing the settings"
     body = study.model_dump()
     body["rounds"]["count"] = settings.rounds
     body["splits"] = {"tune": settings.cases, "validation": settings.held_out, "test": settings.held_out}
@@ -188,7 +188,7 @@ class _Demo:
         worker, sizes = next(iter(self.workers.values())), self.task.newcomer_of(self.settings)
         planned = demo_time(self.model, self.study, self.ws.bank, worker, self.task, self.settings)
         clock = Clock(self.report, planned, self.stop)
-        clock.tell(f"this will take about {max(1, round(clock.total / 60))} minutes on this machine", 0.0)
+        clock.tell(f"this takes about {max(1, round(clock.total / 60))} minutes on this machine", 0.0)
         federation = FederationRun(self.ws.bank, self.run_id, self.study, self.digest, self.hub, clock)
         start = start_prompt(self.model, self.study, self.ws.bank)
         found = take_steps(
@@ -228,10 +228,10 @@ class _Demo:
         settings = self.settings
         encoder = _encoder(self.ws)
         newcomer = Newcomer(self.model, self.study, cases, sizes, settings.seed, shared, start, encoder, self.stop)
-        with clock.stage("newcomer", "the newcomer looks at the shared prompts"):
+        with clock.stage("newcomer", "the newcomer tries the shared prompts"):
             drawn = self._draws(newcomer, sizes, clock)
         sites = [site for site in self.workers if site in own]
-        with clock.stage("donors", "the sites that took part use the shared prompts"):
+        with clock.stage("donors", "the participating sites use the shared prompts"):
             workers = {site: self.workers[site] for site in sites}
             gain = donors_gain(
                 workers,
@@ -266,7 +266,7 @@ class _Demo:
 
     def _centralised(self, start: Tensors, clock: Clock) -> Prompt:
         """Tune on all sites' cases at once, as many steps, each over as many cases as the sites take together."""
-        with clock.stage("centralised", "one soft prompt is tuned on the pooled cases"):
+        with clock.stage("centralised", "tuning one soft prompt on the pooled cases"):
             return best_round(self._pooled_rounds(start, clock)).prompt
 
     def _pooled_rounds(self, start: Tensors, clock: Clock) -> Sequence[RoundRecord]:

@@ -131,7 +131,7 @@ def site_number(name: str) -> int:
 
 def _wanted(settings: DemoSettings) -> int:
     """Return how many cases a site of a round has in all."""
-    assert settings.cases is not None and settings.held_out is not None, "the settings are filled in"
+    assert settings.cases is not None and settings.held_out is not None, "preparing the settings"
     return settings.cases + 2 * settings.held_out
 
 
@@ -146,7 +146,7 @@ def _sentiment(folder: Path, settings: DemoSettings) -> dict[str, Dealt]:
 
 def _questions(folder: Path, settings: DemoSettings) -> dict[str, Dealt]:
     sizes = TASKS["questions"].newcomer_of(settings)
-    assert sizes is not None, "the settings are filled in"
+    assert sizes is not None, "preparing the settings"
     # The newcomer first: it is asked for most, and no class is to run out before it.
     counts = {NEWCOMER: sizes.pool + sizes.asked, **dict.fromkeys(DESKS, _wanted(settings))}
     dealt = deal(read_questions(folder), counts, np.random.SeedSequence([settings.seed, DRAW]))

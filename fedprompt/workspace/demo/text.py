@@ -67,7 +67,7 @@ def read_source(folder: Path, source: Source) -> tuple[Case, ...]:
             found.setdefault(normalise(text), Case({"text": text}, label, line=number))
     if not found:
         raise AssetError(
-            f"{path}: no rated sentence in it; run 'fedprompt assets pull' to fetch it again", code="asset-damaged"
+            f"{path} has no rated sentence; download it again with 'fedprompt assets pull'", code="asset-damaged"
         )
     return tuple(found.values())
 

@@ -50,7 +50,7 @@ def demo_time(
     step = time.perf_counter() - began
     # A pass without a gradient takes about two fifths of a step.
     check = 0.4 * step / tuning.batch
-    assert settings.cases is not None and settings.held_out is not None, "the settings are filled in"
+    assert settings.cases is not None and settings.held_out is not None, "preparing the settings"
     rounds, tune, held = study.rounds.count, settings.cases, settings.held_out
     scored = len(study.rounds.scored_of(rounds))
     tuned = rounds * tuning.steps * step * sites

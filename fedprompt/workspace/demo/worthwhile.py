@@ -138,26 +138,29 @@ def donors_sentence(alone: Mapping[str, float], shared: Mapping[str, float], gai
     """Return in a sentence what shared prompts gave the sites that took part."""
     own, mixed = (of_100(sum(found.values()) / len(found)) for found in (alone, shared))
     return (
-        f"the {len(alone)} sites that took part answer {own} of 100 right with the prompt that each tuned alone, and "
-        f"{mixed} with shared prompts: {_told(gain.difference, gain.low, gain.high)}"
+        f"at the {len(alone)} participating sites, accuracy is {own} % with each site's own prompt and {mixed} "
+        f"% with shared prompts: {_told(gain.difference, gain.low, gain.high)}"
     )
 
 
 def newcomer_sentence(point: NewcomerPoint | CurvePoint, most: int) -> str:
     """Return what the newcomer has of joining with as many cases as ``point`` says; ``most`` is the curve's end."""
     told = (
-        f"a newcomer that was in no round and has {point.n} labelled questions answers {of_100(point.alone)} of 100 "
-        f"right alone and {of_100(point.shared)} with shared prompts"
+        f"a newcomer with {point.n} labelled questions, which took part in no round, reaches an accuracy of "
+        f"{of_100(point.alone)} % alone and {of_100(point.shared)} % with shared prompts"
     )
     if point.low is None or point.high is None:
         return told
     if point.low <= 0 <= point.high:
         return f"{told}; {_told(point.gain, point.low, point.high)}"
     if point.gain < 0:
-        return f"{told}: joining cost it {points(-point.gain)} points ({points(-point.high)} to {points(-point.low)})"
+        return f"{told}. Joining cost it {points(-point.gain)} points ({points(-point.high)} to {points(-point.low)})"
     if point.needed is None:
-        return f"{told}; alone it would need more than {most} for as many"
-    return f"{told}; alone it would need about {max(point.n, round(point.needed))} for as many"
+        return f"{told}. Alone, it would need more than {most} labelled questions for the same accuracy"
+    return (
+        f"{told}. Alone, it would need about {max(point.n, round(point.needed))} labelled questions for the same "
+        "accuracy"
+    )
 
 
 def _way(found: Sequence[Drawn]) -> str:
@@ -192,4 +195,4 @@ def _point(n: int, found: Sequence[Drawn], way: str, alone: Mapping[int, float])
 def _told(gain: float, low: float, high: float) -> str:
     """Return a difference in points with its interval, and whether chance can be it."""
     said = f"{points(gain, signed=True)} points ({points(low)} to {points(high)})"
-    return f"the difference of {said} is too small to tell from chance" if low <= 0 <= high else said
+    return f"the difference of {said} is not statistically significant" if low <= 0 <= high else said

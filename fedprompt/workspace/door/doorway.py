@@ -54,17 +54,17 @@ SHUT = (
     *PLAIN,
 )
 FOREIGN_HOST = (
-    "this server was asked under an address that is not its own; where a proxy or a forwarded port leads here, start "
-    "it with --allow-origin and the address that the browser shows"
+    "this address does not belong to this server. If you use a proxy or a forwarded port, start the server "
+    "with --allow-origin and the address in the browser"
 )
 FOREIGN_PAGE = (
-    "a page of another site asked; where that page is this server's own, seen through a proxy or a forwarded port, "
-    "start the server with --allow-origin and the address that the browser shows"
+    "the request came from a page of another site. If that page is this server behind a proxy or a forwarded "
+    "port, start the server with --allow-origin and the address in the browser"
 )
-STRANGER = "sign in before you send a file"
+STRANGER = "sign in before you upload a file"
 LOCKED = (
-    "open the address that 'fedprompt ui' printed: it holds a token, which lets a browser in once and for 30 days; the "
-    "token lies in the file ui.token of the home"
+    "open the address that 'fedprompt ui' printed. Its token lets a browser in for 30 days. The token is also "
+    "in the file ui.token of the home folder"
 )
 
 

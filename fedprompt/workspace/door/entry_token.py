@@ -68,6 +68,6 @@ def _token(path: Path) -> str:
     text = made.decode("utf-8", "replace").strip()
     if not BYTES <= len(text) <= 200 or not all(mark.isascii() and (mark.isalnum() or mark in "-_") for mark in text):
         raise FedPromptError(
-            f"{path} holds no token; take the file away, and a new one is made at the next start", code="no-token"
+            f"{path} has no token; delete the file, and the next start creates a new one", code="no-token"
         )
     return text

@@ -60,9 +60,7 @@ def addresses_of(named: Iterable[str]) -> Addresses:
         origins.add(origin)
         hosts.update(names)
     if len(origins) > MOST:
-        raise FedPromptError(
-            f"there are {len(origins)} addresses of this server, and at most {MOST} can be named", code="too-many"
-        )
+        raise FedPromptError(f"this server has {len(origins)} addresses; give at most {MOST}", code="too-many")
     return Addresses(frozenset(origins), frozenset(hosts))
 
 
@@ -89,8 +87,8 @@ def _names(address: str, port: int, scheme: str) -> frozenset[str]:
 def _origin(text: str) -> tuple[str, list[str]]:
     """Return an address as a browser's ``Origin`` has it, and as ``Host`` has it."""
     asked = FedPromptError(
-        f"'{text[:200]}' is no address under which a browser sees this server; write the scheme, the name and the port "
-        "alone, for example https://prompts.example.org or http://localhost:9000",
+        f"'{text[:200]}' is not a valid address of this server; give only scheme, name and port, for example "
+        "https://prompts.example.org or http://localhost:9000",
         code="not-an-address",
     )
     try:

@@ -34,7 +34,7 @@ class EngineProcess:
         if self.pid is not None or time.monotonic() < self._next:
             return
         if self._process is not None:
-            log.warning("the engine ended with code %s and is started again", self._process.returncode)
+            log.warning("the engine stopped with code %s and is restarted", self._process.returncode)
             self._end_group()
         self._next, self._wait = time.monotonic() + self._wait, min(SLOWEST_SECONDS, 2 * self._wait)
         self._out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class EngineProcess:
             try:
                 self._process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
-                log.info("the engine did not end when asked and is killed")
+                log.info("the engine did not stop in time and is killed")
         self._end_group()
         self._process.wait()
         self._process = None

@@ -33,7 +33,8 @@ def hub_run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> No
     about = folder.about
     if folder.running is not None:
         raise FederationError(
-            f"this hub runs already, as process {folder.running['pid']}; end that one first", code="runs-already"
+            f"this hub is already running, as process {folder.running['pid']}; stop that process first",
+            code="runs-already",
         )
     kit = folder.path / "kit-server"
     sockets = Path(tempfile.mkdtemp(prefix="fedprompt-"))  # short: a socket's path has a bound
@@ -44,7 +45,10 @@ def hub_run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> No
         with engine:
             engine.tend()
             write_json(folder.path / "running.json", {"pid": os.getpid(), "sockets": str(sockets), "since": now()})
-            say(f"the hub of '{about['federation']}' listens at {about['host']}:{about['port']}; Ctrl-C ends it")
+            say(
+                f"the hub of '{about['federation']}' is listening at {about['host']}:{about['port']}; press Ctrl-C "
+                "to stop"
+            )
             while not stop.wait(0.5):
                 engine.tend()
     finally:
@@ -65,7 +69,7 @@ def running_hub(home: Home) -> "RunningHub":
     running = folder.running
     if running is None:
         raise FederationError(
-            "the hub does not run; start 'fedprompt hub run' in another terminal or as a service",
+            "the hub is not running; start 'fedprompt hub run' in another terminal or as a service",
             code="hub-not-running",
         )
     return RunningHub(folder.path / "kit-admin", Path(running["sockets"]), folder.jobs)

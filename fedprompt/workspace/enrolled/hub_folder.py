@@ -36,7 +36,9 @@ class HubFolder:
         """
         found = read_json(self.path / "hub.json")
         if found is None:
-            raise FederationError(f"{self.home.path} is no hub; begin with 'fedprompt hub init NAME'", code="not-a-hub")
+            raise FederationError(
+                f"{self.home.path} is not a hub; create one with 'fedprompt hub init NAME'", code="not-a-hub"
+            )
         return found
 
     @property

@@ -125,7 +125,8 @@ def accept_restart(home: Home, site: str, by: str) -> tuple[Restart, ...]:
         if not rows:
             known = [name for (name,) in connection.execute("SELECT DISTINCT site FROM ledgers ORDER BY site")]
             raise FederationError(
-                f"no ledger of a site '{site}' was seen; there are {', '.join(known) or 'none'}", code="unknown-site"
+                f"no ledger of a site '{site}' has been seen; known sites: {', '.join(known) or 'none'}",
+                code="unknown-site",
             )
         at = now()
         for federation, head, identity in rows:
@@ -151,14 +152,14 @@ def _open(home: Home) -> Iterator[sqlite3.Connection]:
             yield connection
     except (sqlite3.OperationalError, OSError) as error:
         raise BankError(
-            f"{path}: what was seen of the sites' ledgers cannot be kept or read now ({error}). Check the disk and the "
-            "file's rights, then run again",
+            f"{path}: the record of the sites' ledgers cannot be saved or read now ({error}). Check the disk "
+            "and the file's permissions, then run again",
             code="cannot-write",
         ) from error
     except sqlite3.Error as error:
         raise BankError(
-            f"{path}: what was seen of the sites' ledgers is damaged ({error}), and the file was left as it is. "
-            "Restore it from a backup; without one, move it away, and the next run takes the sites' ledgers as they "
-            "are",
+            f"{path}: the record of the sites' ledgers is damaged ({error}); the file was not changed. Restore "
+            "it from a backup. Without a backup, move it away, and the next run accepts the sites' ledgers as "
+            "they are",
             code="damaged",
         ) from error

@@ -53,7 +53,7 @@ class EnrolledSite:
         found = read_json(self.folder.path / "site.json")
         if found is None:
             raise FederationError(
-                f"'{self.name}' is not enrolled; begin with 'fedprompt site init INVITE'", code="not-enrolled"
+                f"'{self.name}' is not enrolled; start with 'fedprompt site init INVITE'", code="not-enrolled"
             )
         return found
 
@@ -86,7 +86,7 @@ class EnrolledSite:
                 agreed = tuple(map(str, body.get("agreed", ())))
                 found.append(Accepted(body["digest"], study, body["accepted"], body.get("model_digest"), agreed))
             except (KeyError, ValueError) as error:
-                raise StudyError(f"{path}: damaged; decline the study and accept it again", code="damaged") from error
+                raise StudyError(f"{path} is damaged; decline the study and accept it again", code="damaged") from error
         return tuple(found)
 
     def the_study(self, wanted: str | None) -> Accepted:
@@ -98,14 +98,14 @@ class EnrolledSite:
         accepted = self.accepted()
         if not accepted:
             raise StudyError(
-                f"'{self.name}' has accepted no study; 'fedprompt site study show FILE' shows one first",
+                f"'{self.name}' has no accepted study; review one with 'fedprompt site study show FILE'",
                 code="no-study-accepted",
             )
         if wanted is not None:
             accepted = tuple(a for a in accepted if a.digest.startswith(wanted) or a.study.study == wanted)
         if len(accepted) != 1:
-            told = ", ".join(f"{a.study.study} ({a.digest})" for a in accepted) or "none of that name"
-            raise StudyError(f"'{self.name}' has accepted {told}; say which with --study DIGEST", code="which-study")
+            told = ", ".join(f"{a.study.study} ({a.digest})" for a in accepted) or "no study with that name"
+            raise StudyError(f"'{self.name}' has accepted {told}; choose one with --study DIGEST", code="which-study")
         return accepted[0]
 
     @property
@@ -130,8 +130,8 @@ def enrolled(home: Home, name: str | None) -> EnrolledSite:
     if name is None and len(names) == 1:
         name = names[0]
     if name is None or name not in names:
-        told = ", ".join(names) or "none; begin with 'fedprompt site init INVITE'"
+        told = ", ".join(names) or "none; start with 'fedprompt site init INVITE'"
         raise FederationError(
-            f"which site? This home has {told}" + (" (say --site NAME)" if names else ""), code="which-site"
+            f"choose a site: this home has {told}" + (" (say --site NAME)" if names else ""), code="which-site"
         )
     return EnrolledSite(name, SiteFolder(home.sites / name))

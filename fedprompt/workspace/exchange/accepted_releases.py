@@ -27,7 +27,7 @@ def check_release(site: EnrolledSite, release: Release, wanted: int | None = Non
     if wanted is not None:
         if wanted != release.number:
             raise FederationError(
-                f"this is release number {release.number} of {release.made}, not number {wanted}; nothing was taken",
+                f"this is release number {release.number} of {release.made}, not number {wanted}; nothing was accepted",
                 code="other-release",
             )
         return
@@ -36,9 +36,9 @@ def check_release(site: EnrolledSite, release: Release, wanted: int | None = Non
         return
     if _order(release) <= (newest["number"], newest["made"]):
         raise FederationError(
-            f"this is release number {release.number} of {release.made}, and '{site.name}' accepted number "
-            f"{newest['number']} of {newest['made']} before; an old release may be shown again so that you go on using "
-            f"it. If you want this one, say '--number {release.number}'",
+            f"this is release number {release.number} of {release.made}, but '{site.name}' already accepted "
+            f"number {newest['number']} of {newest['made']}. An attacker could show you an old release again. "
+            f"If you want this one, use '--number {release.number}'",
             code="older-release",
         )
 

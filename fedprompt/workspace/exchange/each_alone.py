@@ -25,8 +25,8 @@ def write_each(known: Format, items: Sequence[Exported], destination: Path, cont
     """
     if destination.suffix and destination.suffix.lower() != ".zip":
         raise ExportError(
-            f"{destination}: {known.title} holds one prompt a file, and {len(items)} are chosen; give a folder or a "
-            ".zip, which gets a folder for each",
+            f"{destination}: {known.title} holds one prompt per file, but {len(items)} are chosen; give a "
+            "folder or a .zip, which gets a folder for each",
             code="one-prompt-only",
         )
     with publishing(destination) as folder:
@@ -38,5 +38,5 @@ def write_each(known: Format, items: Sequence[Exported], destination: Path, cont
 def use_each(known: Format, items: Sequence[Exported], name: str) -> Snippet:
     """Return the lines that use the first prompt, and where the others lie."""
     first = known.use(items[:1], document_name(items[0], ""))
-    where = f"Each prompt has a folder, called after its id. These lines are for `{document_name(items[0], '')}`."
+    where = f"Each prompt has a folder, named after its id. These lines are for `{document_name(items[0], '')}`."
     return replace(first, note=f"{where} {first.note.strip()}".strip(), inside=True)

@@ -128,7 +128,7 @@ def export_prompts(
     chosen = format_named(format)
     if not prompt_ids:
         raise ExportError(
-            "no prompt was chosen; give at least one id, as 'fedprompt bank list' shows them", code="no-prompt-chosen"
+            "no prompt was chosen; give at least one id ('fedprompt bank list' shows them)", code="no-prompt-chosen"
         )
     items = gathered(ws, prompt_ids, report, stop=stop)
     destination = destination.expanduser()
@@ -209,7 +209,7 @@ def looked_at(path: Path) -> Path:
         raise ExportError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
     except (RuntimeError, ValueError) as error:
         raise ExportError(
-            f"{str(path)!r}: this is no name of a file ({error}); give another", code="not-a-file-name"
+            f"{str(path)!r} is not a valid file name ({error}); give another", code="not-a-file-name"
         ) from error
     return found
 
@@ -321,8 +321,8 @@ def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:
     for item in items:
         if item.adapted is not None and item.adapted.shown:
             raise ExportError(
-                f"'{item.name}' cannot be exported: {_holds(item.adapted)}; 'fedprompt adapt --no-show' makes one that "
-                f"holds none, and 'fedprompt distil {item.name}' one prompt that answers like it",
+                f"'{item.name}' cannot be exported: {_holds(item.adapted)}; 'fedprompt adapt --no-show' makes "
+                f"one without cases, and 'fedprompt distil {item.name}' makes one prompt that answers like it",
                 code="holds-cases",
             )
         if (refusal := _adapter_refused(known, item)) is not None:
@@ -332,14 +332,14 @@ def refuse_mixtures(known: Format, items: Sequence[Exported]) -> None:
             )
         if (refusal := _mixture_refused(known, item)) is not None:
             raise ExportError(
-                f"'{item.name}' cannot be exported as {known.title}: {refusal.reason}; --format {refusal.instead} "
-                f"holds it whole, and 'fedprompt distil {item.name}' makes one prompt of it",
+                f"'{item.name}' cannot be exported as {known.title}: {refusal.reason}; use --format "
+                f"{refusal.instead}, or make one prompt of it with 'fedprompt distil {item.name}'",
                 code="adapted-prompt",
             )
 
 
 def _holds(adapted: Adapted) -> str:
-    return f"it holds {len(adapted.shown)} of this home's labelled cases, which are shown before each text"
+    return f"it contains {len(adapted.shown)} of this home's labelled cases as examples"
 
 
 def _mixture_refused(known: Format, item: Exported) -> Refusal | None:
@@ -349,7 +349,7 @@ def _mixture_refused(known: Format, item: Exported) -> Refusal | None:
         return None
     head = "" if item.adapted is None or item.adapted.head is None else " and a head on the sentence encoder"
     many = f"{len(item.members)} prompt{'' if len(item.members) == 1 else 's'}{head}"
-    return Refusal(f"it asks {many} side by side, and this format holds one prompt", "bundle")
+    return Refusal(f"it combines {many}, but this format holds one prompt", "bundle")
 
 
 def _adapter_refused(known: Format, item: Exported) -> Refusal | None:
@@ -366,7 +366,7 @@ def _model_missing(ws: Workspace, item: Exported) -> str | None:
     try:
         find_model_folder(model_name_of(ws, item.prompt, item.study), ws.home.path)
     except FedPromptError as error:
-        return f"it needs the model, which is not here ({error})"
+        return f"it needs the model, which is not on this machine ({error})"
     return None
 
 

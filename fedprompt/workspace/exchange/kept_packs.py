@@ -56,7 +56,7 @@ def kept_pack(home: Home, name: str) -> Path | None:
     found = [full for full in known if full.partition("@")[0] == wanted]
     if len(found) > 1:
         raise ExportError(
-            f"packs of several federations are called '{name}': {' and '.join(found)}; give one of these names",
+            f"packs of several federations are named '{name}': {' and '.join(found)}; give one of these names",
             code="several-packs",
         )
     return known[found[0]] if found else None

@@ -82,8 +82,8 @@ def read_pack(ws: Workspace, reference: str | Path, study: Path | None = None) -
     by = None if public else superseded_by(ws.home, opened.pack.id, federation)
     if by is not None:
         raise ExportError(
-            f"{path}: release number {by.number} of '{by.federation}' supersedes this pack: a site that gave to it has "
-            "left; take the newer one with 'fedprompt site pull'",
+            f"{path}: release number {by.number} of '{by.federation}' replaces this pack, because a "
+            "contributing site has left; get the newer one with 'fedprompt site pull'",
             code="superseded",
         )
     wanted = None if study is None else read_study(study)
@@ -105,7 +105,7 @@ def find_pack(home: Home, reference: str | Path) -> tuple[Path, bool]:
     """
     text = "" if reference == Path() else str(reference).strip()
     if not text:
-        raise ExportError("no pack is named; give a name or a path", code="not-a-pack")
+        raise ExportError("no pack given; give a name or a path", code="not-a-pack")
     if (public := public_pack(text)) is not None:
         return public, False
     if "/" not in text and (kept := kept_pack(home, text)) is not None:
@@ -114,8 +114,8 @@ def find_pack(home: Home, reference: str | Path) -> tuple[Path, bool]:
     if not path.exists():
         names = ", ".join(f"public:{name}" for name in public_packs())
         raise ExportError(
-            f"there is no pack '{text[:200]}': no file of this path, none that was pulled under this name; "
-            f"'fedprompt site pull' takes one, and with fedprompt come {names or 'none'}",
+            f"there is no pack '{text[:200]}': no file with this path, and no pulled pack with this name. Get "
+            f"one with 'fedprompt site pull'; fedprompt includes {names or 'none'}",
             code="no-such-pack",
         )
     return path, False
@@ -135,8 +135,8 @@ def _opened(home: Home, path: Path, *, kept: bool) -> tuple[OpenedPack, Release 
             check_release(site, opened.release)
     if opened.pack is None:
         raise ExportError(
-            f"{path}: this release holds no pack of shared prompts; ask the hub's operator for one of a run that tuned "
-            "soft prompts, made by this version of fedprompt",
+            f"{path}: this release has no pack of shared prompts; ask the hub's operator for the release of a "
+            "run that tuned soft prompts with this version of fedprompt",
             code="not-a-pack",
         )
     return opened.pack, opened.release, site is not None
@@ -156,21 +156,22 @@ def _check_study(opened: OpenedPack, study: Study, file: Path | None) -> None:
     if study.answer.type != "choice" or set(study.answer.labels) != set(pack.labels):
         told = ", ".join(study.answer.labels[:5]) or "free text"
         raise ExportError(
-            f"{opened.path}: the pack answers among {', '.join(pack.labels[:5])}"
-            f"{' and others' if len(pack.labels) > 5 else ''}, and the study {file} among {told}"
-            f"{' and others' if len(study.answer.labels) > 5 else ''}; take a pack of the same classes",
+            f"{opened.path}: the pack has the labels "
+            f"{', '.join(pack.labels[:5])}{' and others' if len(pack.labels) > 5 else ''}, but the study "
+            f"{file} has {told}{' and others' if len(study.answer.labels) > 5 else ''}; use a pack with the "
+            "same labels",
             code="other-classes",
         )
     if set(study.fields) != set(pack.fields):
         raise ExportError(
-            f"{opened.path}: the pack's cases have {', '.join(pack.fields)}, and those of the study {file} "
-            f"{', '.join(study.fields)}; take a pack of the same study",
+            f"{opened.path}: the pack's cases have the fields {', '.join(pack.fields)}, but those of the study "
+            f"{file} have {', '.join(study.fields)}; use a pack of the same study",
             code="other-study",
         )
     if study.digest(pack.model) != pack.digest:
         raise ExportError(
-            f"{opened.path}: the pack belongs to another study, or another revision of it ({pack.digest}); leave "
-            f"--study out to take it as it is, or give the study's own file in place of {file}",
+            f"{opened.path}: the pack belongs to another study or revision ({pack.digest}); leave out --study, "
+            f"or give the pack's own study instead of {file}",
             code="other-study",
         )
 
@@ -184,7 +185,7 @@ def _model_name(ws: Workspace, opened: OpenedPack) -> str:
         return opened.pack.model_name
     raise ExportError(
         f"{opened.path}: the pack was made for a model that this home does not know "
-        f"('{opened.pack.model_name[:80]}', {opened.pack.model[:19]}), and nothing is fetched because a file says so; "
-        "give the study that names it with --study FILE",
+        f"('{opened.pack.model_name[:80]}', {opened.pack.model[:19]}). fedprompt does not download models "
+        "named by a file; give the study that names it with --study FILE",
         code="other-model",
     )

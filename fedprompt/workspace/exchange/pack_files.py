@@ -68,14 +68,14 @@ class OpenedPack:
             soft.check_model(info.digest, info.name, info.width)
         if self.pack.model != info.digest:
             raise ModelMismatch(
-                f"{self.path}: the pack was made for the model {self.pack.model[:19]} and not for {info.name} "
+                f"{self.path}: the pack was made for the model {self.pack.model[:19]}, not for {info.name} "
                 f"({info.digest[:19]}); load the model it was made for",
                 code="another-revision",
             )
         if soft is not None and soft.width != info.width:
             raise ModelMismatch(
-                f"{self.path}: its vectors have width {soft.width} and {info.name} has width {info.width}, so they "
-                "were made for another model than the pack says; do not use it",
+                f"{self.path}: its vectors have width {soft.width}, but {info.name} has width {info.width}, so "
+                "they belong to another model than the pack claims; do not use it",
                 code="another-width",
             )
 
@@ -96,7 +96,7 @@ def public_pack(reference: str) -> Path | None:
     name, known = reference.removeprefix(PREFIX), public_packs()
     if name not in known:
         raise ExportError(
-            f"no public pack is called '{name[:80]}'{did_you_mean(name[:80], known)}; there are "
+            f"there is no public pack '{name[:80]}'{did_you_mean(name[:80], known)}; available: "
             f"{', '.join(known) or 'none'}",
             code="no-such-pack",
         )
@@ -131,7 +131,7 @@ def open_pack(path: Path) -> OpenedPack:
         ExportError: it is damaged, hostile or no pack; says what is wrong with which file.
     """
     if path.is_file() and path.stat().st_size > MAX_PACK_BYTES:
-        raise ExportError(f"{path}: larger than {MAX_PACK_BYTES:,} bytes, which no pack is", code="too-large")
+        raise ExportError(f"{path} is larger than {MAX_PACK_BYTES:,} bytes, the limit of a pack", code="too-large")
     with open_archive(path) as archive:
         return _opened(archive)
 
@@ -139,17 +139,19 @@ def open_pack(path: Path) -> OpenedPack:
 def _opened(archive: Archive) -> OpenedPack:
     if PACK_FILE not in archive.names:
         raise ExportError(
-            f"{archive.path}: no {PACK_FILE} is in it, so it is no pack of shared prompts; 'fedprompt import' reads "
-            "other exports",
+            f"{archive.path} has no {PACK_FILE}, so it is not a pack of shared prompts; 'fedprompt import' "
+            "reads other exports",
             code="not-a-pack",
         )
     if stray := [name for name in archive.names if name != PACK_FILE and not name.startswith("bundle/")]:
-        raise ExportError(f"{archive.path}: {stray[0]} is no file of a pack; refused", code="stray-file")
+        raise ExportError(f"{archive.path}: {stray[0]} does not belong in a pack; refused", code="stray-file")
     pack = pack_of(archive)
     prompts = {one.prompt.id: one.prompt for one in read_bundle(archive.under("bundle"))}
     found = OpenedPack(pack, checked_members(pack, prompts, archive.path), archive.path)
     if odd := sorted(set(prompts) - {member.prompt for member in pack.members}):
-        raise ExportError(f"{archive.path}: the prompt {odd[0]} is no member of the pack; refused", code="stray-file")
+        raise ExportError(
+            f"{archive.path}: the prompt {odd[0]} is not a member of the pack; refused", code="stray-file"
+        )
     return found
 
 
@@ -176,15 +178,15 @@ def checked_members(pack: Pack, prompts: dict[str, Prompt], path: Path) -> tuple
     for member in pack.members:
         if (prompt := prompts.get(member.prompt)) is None:
             raise ExportError(
-                f"{path}: the member {member.prompt} is not in its bundle; the pack is cut off", code="member-missing"
+                f"{path}: the member {member.prompt} is not in its bundle; the pack is incomplete",
+                code="member-missing",
             )
         _check_member(pack, member, prompt, path)
         found.append(prompt)
     widths = {prompt.soft.width for prompt in found if prompt.soft is not None}
     if len(widths) > 1:
         raise ExportError(
-            f"{path}: its vectors have the widths {min(widths)} and {max(widths)}, and one model has one width; "
-            "refused",
+            f"{path}: its vectors have the widths {min(widths)} and {max(widths)}, but a model has one width; refused",
             code="wrong-shape",
         )
     try:
@@ -193,7 +195,7 @@ def checked_members(pack: Pack, prompts: dict[str, Prompt], path: Path) -> tuple
         raise ExportError(f"{path}: {error}", code=error.code) from error
     if odd := [name for name in made.fields if name not in pack.fields]:
         raise ExportError(
-            f"{path}: a member names the field '{odd[0][:80]}', which is not among the pack's; refused",
+            f"{path}: a member uses the field '{odd[0][:80]}', which is not a field of the pack; refused",
             code="unknown-field",
         )
     return made.members
@@ -202,18 +204,20 @@ def checked_members(pack: Pack, prompts: dict[str, Prompt], path: Path) -> tuple
 def _check_member(pack: Pack, member: Member, prompt: Prompt, path: Path) -> None:
     where = f"{path}: member {member.prompt}"
     if (prompt.soft is None) != (member.kind == "template"):
-        raise ExportError(f"{where} is no {member.kind}: its vectors say otherwise; refused", code="not-well-formed")
+        raise ExportError(
+            f"{where} is not a {member.kind}, because its vectors contradict that; refused", code="not-well-formed"
+        )
     if prompt.soft is None:
         return
     if prompt.soft.model != pack.model:
         raise ExportError(
-            f"{where} was tuned for the model {prompt.soft.model[:19]}, and the pack is for {pack.model[:19]}; refused",
+            f"{where} was tuned for the model {prompt.soft.model[:19]}, but the pack is for {pack.model[:19]}; refused",
             code="another-model",
         )
     norm = float(np.linalg.norm(prompt.soft.vectors.astype(np.float64)))
     if norm > MAX_SOFT_NORM:
         raise ExportError(
-            f"{where} is {norm:.3g} long, and nothing longer than {MAX_SOFT_NORM:g} is taken; it was not tuned by "
+            f"{where} has norm {norm:.3g}, above the limit of {MAX_SOFT_NORM:g}; it was not tuned by "
             "fedprompt, so do not use it",
             code="out-of-range",
         )

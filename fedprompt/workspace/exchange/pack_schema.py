@@ -53,7 +53,7 @@ class Member(Closed):
     @model_validator(mode="after")
     def _nobodys(self) -> "Member":
         if self.kind == "group" and self.sites < LEAST_IN_A_GROUP:
-            raise ValueError(f"a group's prompt stands for at least {LEAST_IN_A_GROUP} donors")
+            raise ValueError(f"a group's prompt needs at least {LEAST_IN_A_GROUP} donors")
         return self
 
 
@@ -74,7 +74,7 @@ class PackHead(Closed):
         except PromptError as error:
             raise ValueError(str(error)) from error
         if self.head.encoder != ENCODER_DIGEST:
-            raise ValueError("the head was made with another sentence encoder than fedprompt's own")
+            raise ValueError("the head was made with another sentence encoder than fedprompt's")
         return self
 
     @cached_property
@@ -129,31 +129,31 @@ class Pack(Closed):
     def _whole(self) -> "Pack":
         for what, names in (("field", self.fields), ("label", self.labels), ("member", self._ids)):
             if len(set(names)) != len(names):
-                raise ValueError(f"a {what} is named twice; name each once")
+                raise ValueError(f"a {what} is listed twice; list each once")
         if abs(math.fsum(self.weights) - 1) > NEARLY:
-            raise ValueError("the members' weights do not add up to one")
+            raise ValueError("the members' weights do not add up to 1")
         if self.head is not None:
             self._check_head(self.head)
         if self.shares is not None and len(self.shares) != len(self.labels):
             raise ValueError(f"{len(self.shares)} shares are given for {len(self.labels)} labels")
         if self.shares is not None and abs(math.fsum(self.shares) - 1) > NEARLY:
-            raise ValueError("the labels' shares do not add up to one")
+            raise ValueError("the labels' shares do not add up to 1")
         if self.calibration is not None and len(self.calibration.bias) != len(self.labels):
             raise ValueError(f"{len(self.calibration.bias)} biases are given for {len(self.labels)} labels")
         numbers = [point.n for point in self.curve]
         if numbers != sorted(set(numbers)):
-            raise ValueError("the numbers of cases of the curve rise, each once")
+            raise ValueError("the curve's numbers of cases must rise, each once")
         if any(member.sites > self.donors for member in self.members if self.donors):
-            raise ValueError("a member stands for more sites than there are donors")
+            raise ValueError("a member has more sites than there are donors")
         return self
 
     def _check_head(self, head: PackHead) -> None:
         if head.weight >= 1:
             raise ValueError("the head leaves no weight for a prompt")
         if head.head.labels != self.labels or head.head.fields != self.fields:
-            raise ValueError("the head reads other fields, or answers among other labels, than the pack")
+            raise ValueError("the head reads other fields, or has other labels, than the pack")
         if self.donors and head.sites > self.donors:
-            raise ValueError("the head stands for more sites than there are donors")
+            raise ValueError("the head has more sites than there are donors")
 
     @property
     def _ids(self) -> tuple[str, ...]:

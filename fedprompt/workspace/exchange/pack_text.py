@@ -41,5 +41,5 @@ def read_digests(path: Path) -> frozenset[bytes]:
     except OSError as error:
         raise FedPromptError(f"{path}: cannot be read ({error.strerror})", code="cannot-read") from error
     if len(held) % BYTES:
-        raise FedPromptError(f"{path}: is cut off; install fedprompt anew", code="damaged")
+        raise FedPromptError(f"{path} is incomplete; install fedprompt again", code="damaged")
     return frozenset(held[at : at + BYTES] for at in range(0, len(held), BYTES))

@@ -75,7 +75,7 @@ def keep_dropped(ws: Workspace, name: str, content: bytes) -> PackHere:
         FedPromptError: it is no pack, is too large, or cannot be used here; nothing is kept.
     """
     if len(content) > MAX_PACK_BYTES:
-        raise ExportError(f"{name[:80]}: larger than {MAX_PACK_MEGABYTES} MB, which no pack is", code="too-large")
+        raise ExportError(f"{name[:80]} is larger than {MAX_PACK_MEGABYTES} MB, the limit of a pack", code="too-large")
     path = _folder(ws.home) / file_name(Path(name).stem, ".zip", other="pack", apart=True)
     coming = path.parent / f".{hashlib.sha256(content).hexdigest()[:16]}.zip"
     try:
@@ -87,7 +87,7 @@ def keep_dropped(ws: Workspace, name: str, content: bytes) -> PackHere:
         raise type(error)(str(error).replace(str(coming), name[:80]), code=error.code) from None
     except OSError as error:
         raise ExportError(
-            f"{path}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+            f"{path} cannot be written ({error.strerror}); check the home folder", code="cannot-write"
         ) from error
     finally:
         coming.unlink(missing_ok=True)

@@ -175,21 +175,23 @@ def read_release(path: Path, *, federation: str, kit: Path | None) -> Opened:
     from fedprompt.federation.transports.flare.vouch import is_vouched
 
     if path.is_file() and path.stat().st_size > MAX_RELEASE_BYTES:
-        raise ExportError(f"{path}: larger than {MAX_RELEASE_BYTES:,} bytes, which no release is", code="too-large")
+        raise ExportError(
+            f"{path} is larger than {MAX_RELEASE_BYTES:,} bytes, the limit of a release", code="too-large"
+        )
     with open_archive(path) as archive:
         files = {RELEASE_FILE, PACK_FILE}
         if stray := [name for name in archive.names if name not in files and not name.startswith("bundle/")]:
-            raise ExportError(f"{path}: {stray[0]} is no file of a release; refused", code="stray-file")
+            raise ExportError(f"{path}: {stray[0]} does not belong in a release; refused", code="stray-file")
         body = _body(archive)
         if body.federation != federation:
             raise FederationError(
-                f"{path}: a release of '{body.federation}', and this site joined '{federation}'",
+                f"{path}: this is a release of '{body.federation}', but this site joined '{federation}'",
                 code="other-federation",
             )
         if kit is not None and not is_vouched(kit, body.vouched, _bytes(body.authority)):
             raise FederationError(
-                f"{path}: the authority of '{federation}' does not vouch for the key {fingerprint(body.key)} that "
-                "signed it, so somebody else made it; ask the hub's operator for the file",
+                f"{path}: the certificate authority of '{federation}' did not certify the signing key "
+                f"{fingerprint(body.key)}, so someone else made it; ask the hub's operator for the file",
                 code="made-by-others",
             )
         if not is_signed(body.key, body.signed, _bytes(body.signature)):
@@ -199,13 +201,13 @@ def read_release(path: Path, *, federation: str, kit: Path | None) -> Opened:
         inner = archive.under("bundle")
         if hashlib.sha256(inner.read("hashes.json", MAX_JSON_BYTES * 64)).hexdigest() != body.bundle:
             raise FederationError(
-                f"{path}: its bundle is another than the hub signed; ask its operator for the file", code="changed"
+                f"{path}: its bundle is not the one that the hub signed; ask its operator for the file", code="changed"
             )
         said = _pack_of(archive, body)
         prompts = {one.prompt.id: one for one in read_bundle(inner)}
     if missing := set(body.prompts.values()) - set(prompts):
         raise ExportError(
-            f"{path}: the nominated prompt {sorted(missing)[0]} is not in it; refused", code="nominated-missing"
+            f"{path}: the nominated prompt {sorted(missing)[0]} is missing; refused", code="nominated-missing"
         )
     pack = None
     if said is not None:
@@ -224,7 +226,7 @@ def _body(archive: Archive) -> Release:
     for name in UNSIGNED.get(body.fedprompt, ()):  # the signature of such a release says nothing of it
         if getattr(body, name):
             raise ExportError(
-                f"{path}: {RELEASE_FILE}, {name}: a release of this version has none; refused", code="not-well-formed"
+                f"{path}: {RELEASE_FILE}, {name}: unknown in a release of this version; refused", code="not-well-formed"
             )
     return body
 
@@ -233,14 +235,15 @@ def _pack_of(archive: Archive, body: Release) -> Pack | None:
     """Return the pack that a release signs, None where it has none; its members are not looked at."""
     if (PACK_FILE in archive.names) != (body.pack is not None):
         raise ExportError(
-            f"{archive.path}: {PACK_FILE} is {'there and not signed' if body.pack is None else 'missing'}; refused",
+            f"{archive.path}: {PACK_FILE} is {'present but not signed' if body.pack is None else 'missing'}; refused",
             code="stray-file" if body.pack is None else "file-missing",
         )
     if body.pack is None:
         return None
     if hashlib.sha256(archive.read(PACK_FILE, MAX_PACK_JSON_BYTES)).hexdigest() != body.pack:
         raise FederationError(
-            f"{archive.path}: its pack is another than the hub signed; ask its operator for the file", code="changed"
+            f"{archive.path}: its pack is not the one that the hub signed; ask its operator for the file",
+            code="changed",
         )
     pack = pack_of(archive)
     if pack.digest != body.study:

@@ -78,7 +78,7 @@ def try_export(
         raise ExportError(f"the library of {chosen.title} is not installed on this machine", code="package-missing")
     (item, *_) = gathered(ws, prompts, report, scored=False, stop=stop)
     library = LIBRARIES[format][1]
-    report(Progress("try", f"{library} fills it in"))
+    report(Progress("try", f"rendering with {library}"))
     with TemporaryDirectory(dir=ws.home.path, prefix="preview-") as work:
         name = f"export{chosen.suffix}"
         chosen.write([item], Path(work) / name, replace(context_of(ws, chosen, [item]), weights=False))
@@ -117,7 +117,7 @@ def _run(code: str, folder: Path, library: str, stop: StopToken) -> str:
                 process.kill()
             code_ended = process.wait()
     if code_ended != 0:
-        raise ExportError(f"{library} could not fill in the exported prompt; it may be another version", code="untried")
+        raise ExportError(f"{library} could not render the exported prompt; its version may differ", code="untried")
     with printed.open("rb") as file:
         return file.read(4 * LONGEST_OUTPUT).decode("utf-8", "replace").strip()
 

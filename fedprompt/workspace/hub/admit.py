@@ -47,26 +47,26 @@ def hub_admit(
     member = folder.members.get(site)
     if member is None:
         raise FederationError(
-            f"{request}: '{site}' was not invited to '{federation}'; 'fedprompt hub invite {site}' does",
+            f"{request}: '{site}' was not invited to '{federation}'; invite it with 'fedprompt hub invite {site}'",
             code="not-invited",
         )
     if member["state"] != "invited" and (member["state"] != "admitted" or member.get("fingerprint") != found):
         raise FederationError(
-            f"{request}: a site '{site}' is {member['state']} already, with another key or for good; invite it "
-            "under another name",
+            f"{request}: a site '{site}' is already {member['state']}; invite this one under another name",
             code="name-taken",
         )
     if asked.kind != SITE_KIND:
         raise FederationError(
-            f"{request}: it asks for a certificate of the kind '{asked.kind[:20]}', not for a site's; ask '{site}' for "
-            "the file that 'fedprompt site init' made",
+            f"{request}: it requests a certificate of the kind '{asked.kind[:20]}' instead of a site's; ask "
+            f"'{site}' for the file from 'fedprompt site init'",
             code="not-a-request",
         )
     said = confirm(site, found)
     same = hmac.compare_digest(_plain(said), _plain(found)) if isinstance(said, str) else said
     if not same:
         raise FederationError(
-            f"{request}: not admitted, since the fingerprint is not the one that '{site}' read; ask for a new request",
+            f"{request}: not admitted, because the fingerprint is not the one that '{site}' read; ask for a "
+            "new request",
             code="other-fingerprint",
         )
     path = out or Path(f"{site}.kit.zip")

@@ -35,11 +35,11 @@ def hub_init(home: Home, name: str, *, host: str = "localhost", port: int = 8002
     folder = HubFolder(home)
     if (folder.path / "hub.json").exists():
         raise FederationError(
-            f"{folder.path}: this home is the hub of '{folder.about['federation']}' already", code="hub-already"
+            f"{folder.path}: this home is already the hub of '{folder.about['federation']}'", code="hub-already"
         )
     if not NAME.fullmatch(name):
         raise FederationError(
-            f"'{name}' is no federation's name; use letters, digits, '-' and '_', at most 60",
+            f"'{name}' is not a valid federation name; use at most 60 letters, digits, '-' and '_'",
             code="not-a-federations-name",
         )
     from fedprompt.federation.transports.flare.enrol import authority

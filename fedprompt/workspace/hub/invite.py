@@ -30,12 +30,12 @@ def hub_invite(home: Home, site: str, *, org: str | None = None, out: Path | Non
     about = folder.about
     if not NAME.fullmatch(site):
         raise FederationError(
-            f"'{site}' is no site's name; use letters, digits, '-' and '_', at most 60", code="not-a-sites-name"
+            f"'{site}' is not a valid site name; use at most 60 letters, digits, '-' and '_'", code="not-a-sites-name"
         )
     state = folder.members.get(site, {}).get("state")
     if state not in (None, "invited"):
         raise FederationError(
-            f"a site '{site}' is {state} already; names are not used twice, so choose another", code="name-taken"
+            f"a site '{site}' is already {state}; names are used only once, so choose another", code="name-taken"
         )
     folder.set_member(site, state="invited", org=org or site.replace("-", "_"))
     path = out or Path(f"{site}.invite.json")

@@ -42,7 +42,7 @@ def hub_leave(home: Home, site: str, state: str) -> Left:
     members = folder.members
     if site not in members:
         raise FederationError(
-            f"there is no site '{site}'; there are {', '.join(sorted(members)) or 'none'}", code="unknown-site"
+            f"there is no site '{site}'; known sites: {', '.join(sorted(members)) or 'none'}", code="unknown-site"
         )
     folder.set_member(site, state=state)
     # The engine reads this file when it starts, and is told now where it runs.

@@ -32,7 +32,8 @@ def hub_sites(home: Home, site: str | None = None, *, ledger_restarted: bool = F
     if ledger_restarted:
         if site is None:
             raise FederationError(
-                "say which site's ledger began anew: fedprompt hub sites SITE --ledger-restarted", code="which-site"
+                "give the site whose ledger was restarted: fedprompt hub sites SITE --ledger-restarted",
+                code="which-site",
             )
         accept_restart(home, site, acting().label)
     known, restarts = seen_ledgers(home)
@@ -41,6 +42,7 @@ def hub_sites(home: Home, site: str | None = None, *, ledger_restarted: bool = F
         restarts = tuple(one for one in restarts if one.site == site)
         if not known:
             raise FederationError(
-                f"no ledger of a site '{site}' was seen; 'fedprompt hub sites' lists them", code="unknown-site"
+                f"no ledger of a site '{site}' has been seen; 'fedprompt hub sites' lists the ledgers",
+                code="unknown-site",
             )
     return KnownLedgers(known, restarts)

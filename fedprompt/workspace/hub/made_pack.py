@@ -87,7 +87,7 @@ def make_pack(ws: Workspace, run: RunRow, study: StudyRow, left: Collection[str]
     vectors = ws.bank.prompt(distinct[0].prompt).soft
     most = min(MOST_MEMBERS - 1, MOST_BYTES // vectors.vectors.nbytes) if vectors is not None else MOST_MEMBERS - 1
     if len(distinct) > most:
-        notes.append(f"of {len(distinct)} prompts that were tuned, the pack holds {most}; it has no room for more")
+        notes.append(f"the pack has room for only {most} of the {len(distinct)} tuned prompts")
         distinct = distinct[:most]
     means = {one.id: _mean(scores.get(one.id, {}), donors) for one in templates}
     kept = sorted(templates, key=lambda one: -means[one.id])[: MOST_MEMBERS - len(distinct)]
@@ -124,7 +124,7 @@ def _head(ws: Workspace, run: RunRow, study: StudyRow, donors: Sequence[str], no
         return None
     found = mean_head(ws.bank, run.id, study.study, donors, LEAST_HEADS)
     if found is None:
-        notes.append(f"fewer than {LEAST_HEADS} donors gave a head, so that the pack holds none")
+        notes.append(f"fewer than {LEAST_HEADS} donors sent a head, so the pack has none")
         return None
     return PackHead(head=found[0].body(), weight=HEAD, sites=found[1])
 
@@ -154,8 +154,9 @@ def _common(
         return _Shared(str(again[0].result["prompt"]), "federated", tuple(donors), {})
     if gone:
         notes.append(
-            f"the common prompt still holds what {', '.join(gone)} gave to it: 'fedprompt hub remove SITE --recompute' "
-            "tells the rounds again without one site where their updates were kept, and a new run does without it"
+            f"the common prompt still contains updates from {', '.join(gone)}. If updates were kept, "
+            "'fedprompt hub remove SITE --recompute' recomputes the rounds without that site. A new run also "
+            "leaves them out"
         )
     return _Shared(federated, "federated", tuple(donors), scores.get(federated, {}))
 

@@ -131,8 +131,8 @@ def _finished(ws: Workspace, wanted: str | None) -> RunRow:
     if wanted is not None:
         done = [row for row in done if row.id.startswith(wanted) or row.id.startswith(f"r1:{wanted}")]
     if not done:
-        told = "no federation is finished here" if wanted is None else f"no finished federation has the id {wanted}"
-        raise FederationError(f"{told}; 'fedprompt federate' runs one to its end", code="no-finished-run")
+        told = "no federation has finished here" if wanted is None else f"no finished federation has the id {wanted}"
+        raise FederationError(f"{told}; run one with 'fedprompt federate'", code="no-finished-run")
     return done[0]
 
 

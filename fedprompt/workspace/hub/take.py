@@ -45,16 +45,14 @@ def hub_take(ws: Workspace, file: Path) -> Taken:
         reply = unpack_reply(data).message
     except (Unfit, EgressRefused):
         raise FederationError(
-            f"{file}: not a template that 'fedprompt site publish' wrote", code="not-a-publication"
+            f"{file} is not a template from 'fedprompt site publish'", code="not-a-publication"
         ) from None
     if found.federation != about["federation"] or not isinstance(reply, PublishReply):
-        raise FederationError(
-            f"{file}: not a template that was published to '{about['federation']}'", code="other-federation"
-        )
+        raise FederationError(f"{file} is not a template published to '{about['federation']}'", code="other-federation")
     signed = member_that_signed(folder.path, found.certificate.encode(), SIGNED + data, bytes.fromhex(found.signature))
     if signed is None or signed != found.site or signed not in folder.sites():
         raise FederationError(
-            f"{file}: no site that takes part signed it as '{found.site}'; ask that site's operator for the file again",
+            f"{file}: no participating site signed it as '{found.site}'; ask that site's operator for the file again",
             code="made-by-others",
         )
     try:
@@ -62,7 +60,7 @@ def hub_take(ws: Workspace, file: Path) -> Taken:
     except PromptError as error:
         raise FederationError(f"{file}: {error}", code=error.code) from error
     if prompt.id != reply.prompt:
-        raise FederationError(f"{file}: the template has another content than its id says", code="another-content")
+        raise FederationError(f"{file}: the template's content does not match its id", code="another-content")
     ws.bank.record_prompt(prompt, study=None, origin=PUBLISHED.of(signed), notes={"federation": found.federation})
     template = reply.template
     text = template.text if template.text is not None else "\n".join(m.content for m in template.messages or ())

@@ -54,7 +54,7 @@ def _one_of(*known: str) -> What:
 
 ANYTHING: What = ("anything", lambda value: True)
 TEXT: What = ("text", _is_text)
-WHOLE: What = (f"a whole number of 0 to {LARGEST}", _is_whole)
+WHOLE: What = (f"a whole number from 0 to {LARGEST}", _is_whole)
 COUNT: What = ("a whole number of 1 or more", lambda value: _is_whole(value, 1))
 NUMBER: What = ("a number of 0 or more", _is_number)
 FLAG: What = ("true or false", lambda value: isinstance(value, bool))

@@ -61,7 +61,7 @@ class _Stop:
     def _end_late(self) -> None:
         time.sleep(PATIENCE_SECONDS)
         if self.job is not None:
-            log.warning("the job %s did not stop in time and is broken off; it is queued again", self.job)
+            log.warning("the job %s did not stop in time; it is interrupted and queued again", self.job)
             try:
                 put_back(self._ws, self.job)
             except Exception as error:  # the next start finds the job by its dead process

@@ -88,9 +88,11 @@ def wait(ws: Workspace, job: str, timeout: float) -> JobRow:
         if row.kind in FORGOTTEN:
             ws.bank.forget_job(job)
     if row.state == "cancelled":
-        raise JobError(f"the {row.kind} job was cancelled; start it again if that was not meant", code="job-cancelled")
+        raise JobError(
+            f"the {row.kind} job was cancelled; start it again if you did not intend that", code="job-cancelled"
+        )
     if row.state == "failed":
-        why = row.error or f"the {row.kind} job failed; the logs folder under the home says why"
+        why = row.error or f"the {row.kind} job failed; see the logs folder under the home folder"
         raise JobError(why, code=row.code)
     return row
 
@@ -102,7 +104,7 @@ def _ended(ws: Workspace, row: JobRow, lane: str, timeout: float) -> JobRow:
         now = time.monotonic()
         if now - start > timeout:
             raise JobError(
-                f"the {row.kind} job is still {row.state} after {timeout:.0f} s; look again in a while",
+                f"the {row.kind} job is still {row.state} after {timeout:.0f} s; check again later",
                 code="still-running",
             )
         unserved = None if is_alive(ws.home, lane) else unserved or now
@@ -163,14 +165,16 @@ def resume(ws: Workspace) -> tuple[str, ...]:
         dead = row.state == "running" and (row.pid is None or not is_running(row.pid))
         if row.kind not in known:
             if dead or row.state == "queued":
-                gone = f"this version of fedprompt runs no {row.kind} jobs; start the work again from its page"
+                gone = f"this version of fedprompt has no {row.kind} jobs; start the work again from its page"
                 end_failed(ws, row.id, Failure(gone, code="kind-of-job-gone"))
                 ws.bank.forget_job(row.id)
             continue
         if dead:
             attempts = int((row.progress or {}).get("attempt", 1))
             if attempts >= ATTEMPTS:
-                often = f"the {row.kind} job's process ended {attempts} times; the logs folder under the home says why"
+                often = (
+                    f"the {row.kind} job's process stopped {attempts} times; see the logs folder under the home folder"
+                )
                 end_failed(ws, row.id, Failure(often, code="job-process-ended"))
                 continue
             ws.bank.requeue_job(row.id, {**(row.progress or {}), "resumed": True, "attempt": attempts + 1})
@@ -232,7 +236,7 @@ def _why(ws: Workspace, job: str, stopping: Callable[[], bool]) -> Why | None:
     try:
         return "cancelled" if ws.bank.is_cancelled(job) else None
     except Exception as error:
-        log.warning("it cannot be read whether the job %s was cancelled: %s", job, sentence_of(error))
+        log.warning("it is unknown whether the job %s was cancelled: %s", job, sentence_of(error))
         return None
 
 

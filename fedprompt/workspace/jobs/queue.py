@@ -45,7 +45,7 @@ class JobMessages(Serializer):  # type: ignore[misc]
             body = None
         if not isinstance(body, dict) or set(body) != {"id", "job"} or not _JOB.fullmatch(str(body["job"])):
             raise JobError(
-                "the job queue holds a message that fedprompt did not write; it is passed over", code="foreign-message"
+                "the job queue has a message that fedprompt did not write; it is skipped", code="foreign-message"
             )
         return Message(id=str(body["id"]), name=TASK, retries=0, retry_delay=0, args=(str(body["job"]),), kwargs={})
 
@@ -135,7 +135,7 @@ class JobQueue:
         for end in ("-wal", "-shm"):
             self._path.with_name(self._path.name + end).unlink(missing_ok=True)
         self.begun_anew = True
-        log.warning("the queue of jobs %s was damaged and is begun anew; the old one is %s", self._path, aside.name)
+        log.warning("the queue of jobs %s was damaged and is recreated; the old one is %s", self._path, aside.name)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -144,8 +144,8 @@ class JobQueue:
         except (sqlite3.Error, OSError) as error:
             what = "it is a folder" if self._path.is_dir() else str(error)
             raise JobError(
-                f"the job queue {self._path} cannot be read or written ({what}); free some disk, or move the file "
-                "away: the bank knows the jobs",
+                f"the job queue {self._path} cannot be read or written ({what}); free some disk space, or move "
+                "the file away: the bank also lists the jobs",
                 code="cannot-read",
             ) from error
 

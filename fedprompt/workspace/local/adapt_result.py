@@ -78,14 +78,16 @@ class AdaptResult:
 
 def measured(at: CurvePoint, *, public: bool) -> str:
     """Return what a pack's measured point says, in words; a public pack was measured against more ways alone."""
-    alone = "the strongest way alone" if public else "the better of the best template and a prompt tuned alone"
+    alone = (
+        "alone with the strongest method" if public else "alone with the better of the best template and a tuned prompt"
+    )
     sites = "one site" if at.sites == 1 else f"{at.sites:,} sites"
     cases = "without a labelled case" if at.n == 0 else f"with {at.n:,} labelled case{'' if at.n == 1 else 's'}"
     told = (
-        f"At {sites} {cases}, shared prompts answered {points(at.shared)} of 100 right and {alone} "
-        f"{points(at.alone)}: {points(at.gain, signed=True)} points"
+        f"At {sites} {cases}, the accuracy was {points(at.shared)} % with shared prompts and "
+        f"{points(at.alone)} % {alone}: {points(at.gain, signed=True)} points"
     )
     if at.low is None or at.high is None:
         return f"{told}."
-    chance = ", which may be chance" if at.low <= 0 <= at.high else ""
+    chance = ", which is not significant" if at.low <= 0 <= at.high else ""
     return f"{told} ({points(at.low)} to {points(at.high)}){chance}."

@@ -108,8 +108,8 @@ def adapt(
     settings = known.settings.for_n(learnt)
     if settings.own or settings.method in ("alone", "finished"):
         notes.append(
-            "where the pack was measured, a prompt tuned on one's own cases paid with this many of them; adapt tunes "
-            "none, so try 'fedprompt tune' as well"
+            "at other sites, a prompt tuned on this many own cases was better. 'adapt' tunes no prompt, so "
+            "also try 'fedprompt tune'"
         )
     towards = np.array(known.weights)
     bias0 = _bias_without_labels(known, texts, towards, learnt=learnt > 0)
@@ -124,8 +124,8 @@ def adapt(
         kinds[showing.prompt.id] = "shown"
         named[showing.prompt.id] = f"{len(adapted.shown)} of your cases shown"
         notes.append(
-            f"it holds {len(adapted.shown)} of your cases, which one of its prompts shows before each text: it cannot "
-            "be exported, and '--no-show' makes one that holds none"
+            f"it shows {len(adapted.shown)} of your cases as examples, so it cannot be exported; '--no-show' "
+            "makes one without cases"
         )
     ids = [*adapted.member_ids, *(() if adapted.head is None else (adapted.head.id,))]
     weighed = sorted(zip(ids, adapted.all_weights, strict=True), key=lambda one: -one[1])
@@ -253,8 +253,8 @@ def _fitted(
         if home.cases:
             only = ways.ready.file.pack.labels[int(home.answers[0])]
             ways.notes.append(
-                f"every case is '{only}', so they say nothing of the other classes: the shared prompts are used as "
-                "without a labelled case"
+                f"all cases have the label '{only}', so they show nothing about the other labels. The shared "
+                "prompts are used as without cases"
             )
         none = np.zeros(0, dtype=np.int64)
         return fit(settings, tables[:, :0], none, towards, kinds=kinds, bias0=bias0), None
@@ -321,5 +321,5 @@ def _told(home: HomeCases, seen: Judged | None) -> str:
     if seen is not None:
         return seen.sentence
     if home.cases:
-        return "Your cases are too few or too alike to say how often the shared prompts are right."
-    return "Without a labelled case nothing here says how often the shared prompts are right."
+        return "You have too few cases, or too similar ones, to measure the accuracy of the shared prompts."
+    return "Without labelled cases, the accuracy of the shared prompts here is unknown."

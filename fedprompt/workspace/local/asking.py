@@ -66,7 +66,7 @@ class Asking:
         if done == 0:
             self._began = time.monotonic()
         left = None if done == 0 else (time.monotonic() - self._began) / done * (sets - done)
-        self._report(Progress("adapt", f"your own cases shown in {sets} prompts", done, sets, left))
+        self._report(Progress("adapt", f"{sets} prompts with your own cases as examples", done, sets, left))
 
     def spent(self, cost: RunCost) -> None:
         """Count what was asked for, and what was known."""

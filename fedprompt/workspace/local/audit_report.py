@@ -137,10 +137,10 @@ def sentence_of(
     if worst is not None:
         if worst.unit == "AUC":
             figure = f"AUC {worst.got.value:.2f}, {worst.got.low:.2f} to {worst.got.high:.2f}; guessing gets 0.50"
-            return f"Found a leak: members are told from other cases {ATTACKS[worst.attack]} ({figure})."
-        return f"Found a leak: something of the cases is told {ATTACKS[worst.attack]}."
+            return f"Found a leak: the audit distinguishes members from other cases {ATTACKS[worst.attack]} ({figure})."
+        return f"Found a leak: the audit recovers information about the cases {ATTACKS[worst.attack]}."
     if verdict == "none-seen":
-        return f"Found none that it could see with {members} cases that were tuned on and {others} others."
+        return f"Found no leak with {members} cases that were tuned on and {others} others."
     few = f"{members} cases that were tuned on and {others} others"
     if reason == "control-missed":
         return f"Cannot tell: with {few}, the audit did not find a leak that was put there to test it."

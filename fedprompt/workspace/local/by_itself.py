@@ -68,7 +68,7 @@ def by_showing(
     if template is None:
         return None
     if not shown_cases(home.cases, len(home.cases)):
-        notes.append("your cases are too few or too long to be shown in a prompt, so that this was not compared with")
+        notes.append("your cases are too few or too long to use as examples, so the comparison leaves out")
         return None
     many, done = len(np.unique(folds)), 0
     twice = len(home.cases) <= TWICE
@@ -85,7 +85,7 @@ def by_showing(
     try:
         return left_out(learn, folds, len(labels), twice=twice)
     except (ModelError, _TooLong):
-        notes.append("your cases are too long to be shown in a prompt, so that this was not compared with")
+        notes.append("your cases are too long to use as examples, so the comparison leaves out")
         return None
 
 
@@ -104,8 +104,8 @@ def by_encoder(
         encoder = load_encoder(ws.home.path)
     except (AssetError, ModelError):
         notes.append(
-            "a regression on the sentence encoder was not compared with, since the encoder is not there: 'fedprompt "
-            "assets pull' fetches it"
+            "the comparison leaves out a regression on the sentence encoder, because the encoder is missing; "
+            "get it with 'fedprompt assets pull'"
         )
         return None
     vectors = encoder.encode(["\n".join(case.fields.values()) for case in home.cases])

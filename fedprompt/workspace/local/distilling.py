@@ -116,18 +116,18 @@ def distil(
     soft = [place for place, one in enumerate(whole.members) if one.soft is not None]
     single = len(whole.members) < 2 and whole.head is None
     if not soft or single:
-        why = "asks one prompt already" if single else "holds templates alone, and none can be tuned"
+        why = "already has one prompt" if single else "has only templates, which cannot be tuned"
         raise PromptError(f"'{row.name}' {why}; export it as it is", code="nothing-to-distil")
     if answer.normalise != "none" or answer.prior != "none":
         raise PromptError(
-            f"'{row.name}' compares likelihoods by 'normalise' or 'prior', and tuning does not; export it as a bundle",
+            f"'{row.name}' corrects likelihoods by 'normalise' or 'prior', but tuning does not; export it as a bundle",
             code="read-otherwise",
         )
     home = home_cases(data, unlabelled, fields=whole.fields, labels=whole.labels, columns=columns, words=words)
     texts = list({input_key(case): case for case in (*home.cases, *home.texts)}.values())
     if len(texts) < LEAST:
         raise TuningError(
-            f"one prompt is tuned on at least {LEAST} different texts, and there are {len(texts)}; give more with "
+            f"distilling needs at least {LEAST} different texts, but there are {len(texts)}; give more with "
             "--unlabelled",
             code="too-few-texts",
         )
@@ -184,8 +184,8 @@ def distil(
         divergence=round(seen.divergence, 6),
         bias=dict(zip(made.labels, made.bias, strict=True)),
         steps=steps,
-        sentence=f"one prompt answers {alike} of {seen.cases} texts that it was not tuned on as the "
-        f"{len(whole.members)} prompts of '{row.name}' do",
+        sentence=f"on {seen.cases} texts not used for tuning, the one prompt gives the same answer as the "
+        f"{len(whole.members)} prompts of '{row.name}' for {alike}",
         seconds=round(time.monotonic() - began, 3),
     )
     ws.bank.record_prompt(one, study=row.study, origin=TUNED.key, parents=[start.id] if start.id in row.members else [])

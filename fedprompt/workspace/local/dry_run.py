@@ -88,7 +88,7 @@ def dry_run(
 
 def _chat(ws: Workspace, study: Study, own: OwnCases, prompts: list[Prompt]) -> tuple[Take, Sequence[str]]:
     bill = chat_bill(ws.home.path, study, [(prompts, own.chosen)], own.splits.tune, own.folder.chat_replies)
-    anew = ["--no-cache asks anew what is known"] if bill.cached else []
+    anew = ["--no-cache computes known answers again"] if bill.cached else []
     return bill.take(), [*bill.notes(), *anew]
 
 
@@ -116,4 +116,4 @@ def _local(
         remote=False,
         seconds=round(seconds * times, 1),
     )
-    return take, [f"estimated from {len(sample)} cases; more cases share more, so the run is likely shorter"]
+    return take, [f"estimated from {len(sample)} cases; with more cases the run is probably faster per case"]

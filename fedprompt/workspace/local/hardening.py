@@ -152,7 +152,7 @@ def harden(
         model = load(study.model, ws.home.path)
     if not isinstance(model, Worded) or soft.soft is None:
         raise ModelError(
-            f"{study.model} has no vocabulary to look for words in; harden a prompt of a language model",
+            f"{study.model} has no vocabulary to search; harden a prompt of a language model",
             code="no-vocabulary",
         )
     soft.soft.check_model(model.info.digest, model.info.name, model.info.width)
@@ -177,11 +177,11 @@ def harden(
     row = ws.bank.start_run(run, kind="harden", study=digest, settings={**settings, "machine": machine})
     if row.result is not None:
         return from_json(Hardened, row.result)
-    with clock.stage("project", "the words nearest to the vectors"):
+    with clock.stage("project", "finding the words nearest to the vectors"):
         cosine, euclid = (project(model.vocabulary, soft.soft.vectors, by) for by in ("cosine", "euclid"))
         projected = objective.measure([cosine, euclid])
     start = min(projected, key=lambda one: one.objective)
-    with clock.stage("search", "looking for better words"):
+    with clock.stage("search", "searching for better words"):
         found = search_words(
             model.vocabulary,
             objective,
@@ -226,13 +226,13 @@ def harden(
 def _study_of(ws: Workspace, prompt: Prompt) -> tuple[Study, str]:
     if prompt.soft is None:
         raise FedPromptError(
-            f"“{prompt.name}” is words already; choose a soft prompt to harden", code="words-of-its-own"
+            f"“{prompt.name}” is already text; choose a soft prompt to harden", code="words-of-its-own"
         )
     digest = ws.bank.prompt_row(prompt.id).study
     if digest is None:
         raise FedPromptError(
-            f"“{prompt.name}” came without a study, so neither its fields nor its labels are known here; harden it in "
-            "the bank that it was tuned in, or merge that bank ('fedprompt bank merge')",
+            f"“{prompt.name}” has no study here, so its fields and labels are unknown; harden it in the bank "
+            "where it was tuned, or merge that bank ('fedprompt bank merge')",
             code="came-without-study",
         )
     study = ws.bank.study(digest).study
@@ -336,18 +336,18 @@ def _sentence(rows: Mapping[str, HardRow], surprise: float) -> str:
     """Return in plain words what hardening kept."""
     manual = rows.get("manual")
     soft, words = rows["soft"].score, rows["words"].score
-    said = [f"keeps {words.value or 0.0:.2f} of {soft.value or 0.0:.2f} on {soft.n:,} validation cases"]
+    said = [f"keeps {words.value or 0.0:.2f} of {soft.value or 0.0:.2f} accuracy on {soft.n:,} validation cases"]
     against = rows["words"].against_soft
     if against is not None:
         span = f"{points(against.low)} to {points(against.high)}"
         said[0] += f", a difference of {points(against.difference)} points ({span})"
         if not against.distinguishable:
-            said[0] += " that may be chance"
+            said[0] += " that is not significant"
     if manual is not None:
         best = manual.score.value or 0.0
-        said.append(f"the best template written by hand has {best:.2f}")
+        said.append(f"the best hand-written template has {best:.2f}")
         if best >= (words.value or 0.0):
-            said[-1] += ", so take that one"
+            said[-1] += ", so use that template"
     read = "poorly" if surprise > POORLY else "unevenly" if surprise > UNEVENLY else "well"
-    said.append(f"the words read {read} ({surprise:.1f} nats a token)")
+    said.append(f"the words are {read} readable ({surprise:.1f} nats per token)")
     return "; ".join(said)

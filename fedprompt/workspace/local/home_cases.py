@@ -78,8 +78,8 @@ def home_cases(
         cases = _not_of_the_pack(data, found.cases, known, notes)
         if len(cases) > MOST_CASES:
             raise DataError(
-                f"{data}: {len(cases):,} cases, and adapt takes {MOST_CASES:,} at most; with so many, tune a prompt of "
-                "your own or take a sample",
+                f"{data} has {len(cases):,} cases, but adapt uses at most {MOST_CASES:,}; with that many, tune "
+                "your own prompt or use a sample",
                 code="too-many-cases",
             )
         notes += found.warnings
@@ -88,7 +88,7 @@ def home_cases(
         read = read_texts(unlabelled, fields=fields, columns=columns, most=MOST_TEXTS)
         texts = read.texts
         if read.rows > len(texts) == MOST_TEXTS:
-            notes.append(f"{unlabelled}: the first {MOST_TEXTS:,} texts are used")
+            notes.append(f"{unlabelled}: only the first {MOST_TEXTS:,} texts are used")
     places = {label: place for place, label in enumerate(labels)}
     answers = np.array([places[case.answer] for case in cases], dtype=np.int64)
     counts = np.bincount(answers, minlength=len(labels)).tolist() if len(cases) else [0] * len(labels)
@@ -105,13 +105,12 @@ def _not_of_the_pack(
     kept = tuple(case for case in cases if text_digest(case) not in known)
     if not kept:
         raise DataError(
-            f"{data}: every case of it is among the texts that the pack was made from, so it says nothing of your own "
-            "work; give cases of your own, or leave --data out",
+            f"{data}: all of its cases are among the texts from which the pack was made, so they measure "
+            "nothing new; give your own cases, or leave out --data",
             code="cases-of-the-pack",
         )
     if len(kept) < len(cases):
         notes.append(
-            f"{len(cases) - len(kept)} of {len(cases)} cases are among the texts that the pack was made from, and are "
-            "left out"
+            f"{len(cases) - len(kept)} of {len(cases)} cases are left out, because the pack was made from them"
         )
     return kept

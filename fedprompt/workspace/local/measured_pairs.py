@@ -153,7 +153,7 @@ def _transport(ws: Workspace, run: RunRow, study: Study, stop: StopToken) -> Ite
 def _workers(ws: Workspace, run: RunRow, study: Study, stop: StopToken) -> dict[str, Worker]:
     model = load(study.model, ws.home.path)
     if study.digest(model.info.digest) != run.study:
-        raise ModelMismatch("the model of this run is another one today; run the study again to compare its prompts")
+        raise ModelMismatch("the model of this run has changed since; run the study again to compare its prompts")
     files = _demo_files(ws, run) if run.kind == "demo" else _files(ws, run, study)
     found = {}
     for name, (folder, path, columns) in files.items():
@@ -219,8 +219,8 @@ def _files(ws: Workspace, run: RunRow, study: Study) -> Files:
                 break
         if name not in found:
             raise DataError(
-                f"the file that site '{name}' took part with is not on this machine, or its cases have changed; drop "
-                "it again on the Data page, or run the study again",
+                f"the file of site '{name}' is not on this machine, or its cases have changed; upload it again "
+                "on the Data page, or run the study again",
                 code="no-such-file",
             )
     return found

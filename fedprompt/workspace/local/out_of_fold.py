@@ -27,9 +27,9 @@ SHOWN_PART = 0.3  # of a prompt that shows the home's cases, beforehand; its fit
 WAY_WORDS: Mapping[Way, str] = {
     "template": "the best template",
     "templates": "all templates mixed",
-    "shown": "some of your cases shown in the prompt",
+    "shown": "some of your cases as examples in the prompt",
     "encoder": "a regression on the sentence encoder",
-    "encoder+templates": "a regression on the sentence encoder and templates mixed",
+    "encoder+templates": "a mixture of templates and a regression on the sentence encoder",
 }
 
 
@@ -91,14 +91,14 @@ class Judged:
         """What it comes to, in words."""
         on = f"On your {self.cases} cases: "
         if self.alone is None or self.alone_by is None:
-            return f"{on}{self.shared} right with shared prompts."
+            return f"{on}{self.shared} correct with shared prompts."
         found = (
-            f"{on}{self.alone} right alone, with {WAY_WORDS[self.alone_by]}, and {self.shared} with shared prompts; "
+            f"{on}{self.alone} correct alone (with {WAY_WORDS[self.alone_by]}), and {self.shared} with shared prompts; "
         )
         if self.told_apart:
             better = "alone is" if self.alone > self.shared else "shared prompts are"
-            return f"{found}{better} better, by more than chance explains."
-        return found + ("too few to tell." if self.alone != self.shared else "no difference.")
+            return f"{found}{better} significantly better."
+        return found + ("not significantly different." if self.alone != self.shared else "no difference.")
 
 
 def folds_of(

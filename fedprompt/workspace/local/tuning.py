@@ -136,7 +136,7 @@ def tune(
     _note_clipped(federation, worker)
     with clock.stage("templates", "scoring the study's templates on the same cases"):
         best = _best_template(federation, kept.prompt)
-    with clock.stage("test", "one look at test"):
+    with clock.stage("test", "measuring test accuracy"):
         pairs = [] if best is None else [(kept.prompt.id, best.id)]
         look = federation.look_at_test([kept.prompt, *([] if best is None else [best])], {OWN_SITE: pairs})
     _note_clipped(federation, worker)

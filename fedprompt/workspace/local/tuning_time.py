@@ -101,7 +101,7 @@ def time_tuning(
         stop=stop,
     )
     step = median(took[1:])
-    report(Progress("time", "one look at validation cases", 3.0, 4.0))
+    report(Progress("time", "one validation run", 3.0, 4.0))
     few = own.splits.validation[:LOOKED_AT]
     began = time.perf_counter()
     looked = prepare(model, parsed, few, tune=tune, folder=folder, stop=stop)

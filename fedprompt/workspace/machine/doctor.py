@@ -200,9 +200,9 @@ def _home(home: Path | None, missing: list[str]) -> HomeFound:
     found = find_home(home)
     free = shutil.disk_usage(found.path).free
     if free < LITTLE_DISK:
-        missing.append(f"only {free / 1024**3:.1f} GiB are free under {found.path}; make room for at least 2 GiB")
+        missing.append(f"only {free / 1024**3:.1f} GiB are free under {found.path}; free at least 2 GiB")
     if not os.access(found.path, os.W_OK):
-        missing.append(f"{found.path} cannot be written; choose another home with --home DIR")
+        missing.append(f"{found.path} is not writable; choose another home with --home DIR")
     alive = {lane: is_alive(found, lane) for lane in LANES}
     return HomeFound(str(found.path), free, alive)
 
@@ -210,7 +210,7 @@ def _home(home: Path | None, missing: list[str]) -> HomeFound:
 def _assets(home: Path | None, missing: list[str]) -> tuple[AssetRow, ...]:
     found = list_assets(find_home(home))
     if absent := [asset.name for asset in found if not asset.ready]:
-        missing.append(f"assets not there yet: {', '.join(absent)}; run 'fedprompt assets pull'")
+        missing.append(f"missing assets: {', '.join(absent)}; get them with 'fedprompt assets pull'")
     return found
 
 

@@ -74,7 +74,7 @@ class Family:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                log.warning("process %d did not end when asked and is killed", process.pid)
+                log.warning("process %d did not stop in time and is killed", process.pid)
             # The group may hold more than the process that led it.
             _signal(process, signal.SIGKILL)
             process.wait()

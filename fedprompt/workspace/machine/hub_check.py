@@ -82,7 +82,7 @@ def _split(address: str, site: EnrolledSite | None) -> tuple[str, int]:
     host = host.removeprefix("[").removesuffix("]")
     bad = digits and not (digits.isascii() and digits.isdigit() and 1 <= int(digits) <= 65_535)
     if bad or not host:
-        raise FederationError(f"'{address}' is no address of a hub; give HOST or HOST:PORT", code="not-an-address")
+        raise FederationError(f"'{address}' is not a valid hub address; give HOST or HOST:PORT", code="not-an-address")
     return host, int(digits) if digits else int(site.about["port"]) if site is not None else PORT
 
 
@@ -104,7 +104,7 @@ class _Way:
             found = {row[4][0] for row in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)}
         except (OSError, UnicodeError) as error:
             raise _Failed(
-                f"the name '{self.host}' cannot be resolved ({error}); ask for the right one, or for an entry in DNS"
+                f"the name '{self.host}' cannot be resolved ({error}); ask for the correct name, or for a DNS entry"
             ) from error
         return f"{self.host} is {', '.join(sorted(map(str, found)))}"
 
@@ -119,64 +119,64 @@ class _Way:
                 shown, version = wrapped.getpeercert(True), wrapped.version()
         except (OSError, ssl.SSLError) as error:
             raise _Failed(
-                f"something answers at {self.host}:{self.port}, but not with TLS ({_reason(error)}); is it the hub's "
-                "port, and does no proxy stand before it?"
+                f"{self.host}:{self.port} answers, but not with TLS ({_reason(error)}); check the port, and "
+                "whether a proxy is in between"
             ) from error
         if shown is None:
-            raise _Failed(f"what answers at {self.host}:{self.port} shows no certificate")
+            raise _Failed(f"the server at {self.host}:{self.port} sends no certificate")
         try:
             self.leaf = load_der_x509_certificate(shown)
         except ValueError as error:
-            raise _Failed(f"what answers at {self.host}:{self.port} shows a damaged certificate") from error
+            raise _Failed(f"the server at {self.host}:{self.port} sends a damaged certificate") from error
         return f"it speaks {version}"
 
     def _interception(self) -> str:
         leaf = self._leaf
         issuer = leaf.issuer.rfc4514_string() or "nobody"
         if self.kit is None:
-            return f"cannot be judged before 'fedprompt site join'; the certificate was issued by {issuer}"
+            return f"unknown until 'fedprompt site join'; the certificate was issued by {issuer}"
         try:
             leaf.verify_directly_issued_by(self._authority())
         except (ValueError, TypeError) as error:
             raise _Failed(
-                f"the certificate that comes is of '{issuer}', not of the federation's authority: a proxy reads along, "
-                "or this is another hub; ask your network's operator not to intercept TLS to it"
+                f"the certificate is from '{issuer}' instead of the federation's authority. A proxy intercepts "
+                "the connection, or this is another hub; ask your network's operator not to intercept TLS to it"
             ) from error
         except Exception as error:  # cryptography's InvalidSignature
             raise _Failed(
-                f"the certificate that comes names '{issuer}' but that authority did not sign it; this is another hub, "
-                "or somebody stands between"
+                f"the certificate names '{issuer}', but that authority did not sign it; this is another hub, "
+                "or an attacker is in between"
             ) from error
-        return "the certificate comes from the federation's authority, unchanged"
+        return "the certificate is from the federation's authority"
 
     def _clock(self) -> str:
         now, leaf = datetime.now(UTC), self._leaf
         told = f"{now.isoformat(timespec='seconds')} here"
         if now < leaf.not_valid_before_utc:
             raise _Failed(
-                f"it is {told}, and the hub's certificate is valid from {leaf.not_valid_before_utc.isoformat()} only: "
-                "this machine's clock is behind; set it"
+                f"this machine's clock shows {told}, but the hub's certificate is valid only from "
+                f"{leaf.not_valid_before_utc.isoformat()}; the clock is behind, so set it"
             )
         if now > leaf.not_valid_after_utc:
             raise _Failed(
-                f"it is {told}, and the hub's certificate ended {leaf.not_valid_after_utc.isoformat()}: this machine's "
-                "clock is ahead, or the hub needs a new certificate"
+                f"this machine's clock shows {told}, but the hub's certificate expired "
+                f"{leaf.not_valid_after_utc.isoformat()}; set the clock, or ask the hub for a new certificate"
             )
-        return f"{told}, within the certificate's time"
+        return f"{told}, within the certificate's validity"
 
     def _certificate(self) -> str:
         names = _names(self._leaf)
         if self.host.lower() not in names:
             raise _Failed(
-                f"the certificate is for {', '.join(names) or 'no name'}, not for '{self.host}'; dial the hub by the "
-                "name in the invitation"
+                f"the certificate is for {', '.join(names) or 'no name'}, not for '{self.host}'; use the hub's "
+                "name from the invitation"
             )
         if self.kit is None:
-            return f"it is for {self.host}; whether the hub takes yours is known once you have joined"
+            return f"it is for {self.host}; after you join, this also checks that the hub accepts your certificate"
         own = self._own()
         if not own.not_valid_before_utc <= datetime.now(UTC) <= own.not_valid_after_utc:
             raise _Failed(
-                f"this site's own certificate ended {own.not_valid_after_utc.isoformat()}; ask the hub for a new kit"
+                f"this site's own certificate expired {own.not_valid_after_utc.isoformat()}; ask the hub for a new kit"
             )
         try:
             with self._connect() as raw, self._context().wrap_socket(raw, server_hostname=self.host) as wrapped:
@@ -184,25 +184,27 @@ class _Way:
                 answered = bool(wrapped.recv(1))
         except (OSError, ssl.SSLError) as error:
             raise _Failed(
-                f"the hub does not take this site's certificate ({_reason(error)}); was it revoked, or made for "
-                "another federation?"
+                f"the hub does not accept this site's certificate ({_reason(error)}); it may be revoked, or "
+                "belong to another federation"
             ) from error
         if not answered:
-            raise _Failed("the hub closes the connection once it has seen this site's certificate; was it revoked?")
-        return f"it is for {self.host}, and the hub takes this site's"
+            raise _Failed(
+                "the hub closes the connection after it sees this site's certificate; the certificate may be revoked"
+            )
+        return f"it is for {self.host}, and the hub accepts this site's certificate"
 
     def _port(self) -> str:
         try:
             self._connect().close()
         except TimeoutError as error:
             raise _Failed(
-                f"nothing answers at {self.host}:{self.port} within {SECONDS:.0f} s: a firewall drops it; the guide "
-                "for site operators has the request to paste"
+                f"no answer from {self.host}:{self.port} within {SECONDS:.0f} s: a firewall drops the "
+                "connection; the guide for site operators has a request to paste"
             ) from error
         except OSError as error:
             raise _Failed(
-                f"{self.host}:{self.port} refuses the connection ({error.strerror or error}): the hub does not run, or "
-                "a firewall refuses; ask its operator for 'fedprompt hub status'"
+                f"{self.host}:{self.port} refuses the connection ({error.strerror or error}): the hub is not "
+                "running, or a firewall refuses; ask its operator for 'fedprompt hub status'"
             ) from error
         return f"{self.host}:{self.port} takes connections"
 

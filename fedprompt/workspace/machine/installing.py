@@ -27,9 +27,9 @@ PIP = (sys.executable, "-m", "pip")
 def why_not_install() -> str | None:
     """Return in a sentence why the packages cannot be installed from here, None where they can."""
     if acting().subject:
-        return "Only the user of this machine can install packages: run the command on the machine itself."
+        return "Only this machine's own user can install packages. Run the command on the machine itself."
     if sys.prefix == sys.base_prefix:
-        return "fedprompt does not run in a virtual environment: run the command in a terminal yourself."
+        return "fedprompt is not in a virtual environment. Run the command in a terminal yourself."
     return None
 
 
@@ -51,7 +51,7 @@ def install_part(
     if (why := why_not_install()) is not None:
         raise FedPromptError(why, code="not-allowed")
     if not (packages := packages_of(part)):
-        raise FedPromptError(f"there is nothing known of what the part '{part}' needs", code="package-missing")
+        raise FedPromptError(f"the requirements of the part '{part}' are unknown", code="package-missing")
     command = [*pip, "install", "--no-input", "--disable-pip-version-check", *packages]
     process = subprocess.Popen(
         command,
@@ -88,7 +88,7 @@ def install_part(
         )
     if code != 0:
         raise FedPromptError(
-            f"pip could not install the packages; its last lines say why. To try again: {pip_command(part)}",
+            f"pip could not install the packages; see its last lines. To try again: {pip_command(part)}",
             code="pip-failed",
         )
     invalidate_caches()

@@ -113,7 +113,7 @@ def launch(
             for number, handler in before.items():
                 signal.signal(number, handler)
         unfinished = any(row.state in ("queued", "running") for row in ws.bank.jobs())
-    say("stopped; " + ("the next start resumes what is unfinished" if unfinished else "nothing is left running"))
+    say("stopped; " + ("the next start resumes unfinished jobs" if unfinished else "nothing is running any more"))
     return code
 
 
@@ -147,8 +147,9 @@ def check_address(address: str, sign_in: SignIn | None) -> None:
     """
     if sign_in is None and not is_loopback(address):
         raise JobError(
-            f"other machines reach {address}, and here nobody has to sign in; write an [auth] section into "
-            f"{FILE} in the home (the guide on signing in shows one), or leave --address out to listen on 127.0.0.1",
+            f"{address} is reachable from other machines, but sign-in is not set up. Add an [auth] section to "
+            f"{FILE} in the home folder (see the guide on signing in), or leave out --address to listen on "
+            "127.0.0.1",
             code="nobody-signs-in",
         )
 
@@ -163,17 +164,17 @@ def free_port(wanted: int | None, say: Say = print, address: str = ADDRESS) -> i
     if wanted is not None:
         if _is_taken(address, wanted):
             raise JobError(
-                f"port {wanted} is taken; choose another with --port, or leave it out for the next free one",
+                f"port {wanted} is in use; choose another with --port, or leave it out to use the next free one",
                 code="port-taken",
             )
         return wanted
     for port in range(FIRST_PORT, FIRST_PORT + 100):
         if not _is_taken(address, port):
             if port != FIRST_PORT:
-                say(f"port {FIRST_PORT} is taken; using {port}")
+                say(f"port {FIRST_PORT} is in use; using {port}")
             return port
     raise JobError(
-        f"the ports {FIRST_PORT} to {FIRST_PORT + 99} are all taken; choose another with --port", code="port-taken"
+        f"the ports {FIRST_PORT} to {FIRST_PORT + 99} are all in use; choose another with --port", code="port-taken"
     )
 
 
@@ -275,16 +276,16 @@ def _own_folder(home: Home) -> dict[str, str]:
 
 
 def _greet(say: Say, home: Home, seen: Sequence[str], again: int, first: bool) -> None:
-    say(f"fedprompt is at {seen[0]} (home {home.path}); Ctrl-C ends it")
+    say(f"fedprompt is running at {seen[0]} (home {home.path}); press Ctrl-C to stop")
     for further in seen[1:]:
-        say(f"and through a proxy or a forwarded port at {further}")
+        say(f"also through a proxy or a forwarded port at {further}")
     beside = Path(sys.executable).with_name("fedprompt")
     command = str(beside) if beside.exists() else shutil.which("fedprompt") or f"{sys.executable} -m fedprompt.cli"
     say(f"the command line of this environment: {command} --help")
     if again:
         say(f"resuming {again} unfinished {'job' if again == 1 else 'jobs'}")
     if first:
-        say("the demo federation begins; watch it on the Overview page")
+        say("the demo federation is starting; watch it on the Overview page")
 
 
 def _await_server(server: Child, address: str, port: int, asked: list[int]) -> None:
@@ -326,9 +327,9 @@ def _watch(
                 continue
             child.ends += 1
             if child.lane is None or child.ends > RESTARTS:
-                say(f"the {child.name} ended by itself (exit code {code}); see {child.log}")
+                say(f"the {child.name} stopped unexpectedly (exit code {code}); see {child.log}")
                 return 1
-            say(f"the {child.name} ended by itself (exit code {code}) and is started again; see {child.log}")
+            say(f"the {child.name} stopped unexpectedly (exit code {code}) and is restarted; see {child.log}")
             family.start(child)
             with open_workspace(family.home.path) as ws:
                 resume(ws)

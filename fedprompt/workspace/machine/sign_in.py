@@ -23,7 +23,7 @@ MAX_BYTES = 256 * 1024
 LEAST_SECRET = 32
 CALLBACK = "/oauth2callback"
 OF_PROVIDER = ("client_id", "client_secret", "server_metadata_url")
-GUIDE = "the guide on signing in shows a whole section"
+GUIDE = "the guide on signing in has a complete section"
 Section = Mapping[str, object]
 
 
@@ -48,13 +48,13 @@ def sign_in_of(secrets: Section) -> SignIn | None:
         return None
     auth = secrets["auth"]
     if not isinstance(auth, Mapping):
-        raise FedPromptError(f"'auth' in {FILE} is no section; write [auth] ({GUIDE})", code="not-well-formed")
+        raise FedPromptError(f"'auth' in {FILE} is not a section; write [auth] ({GUIDE})", code="not-well-formed")
     address = _given(auth, "redirect_uri", "[auth]")
     cookie = _given(auth, "cookie_secret", "[auth]")
     if len(cookie) < LEAST_SECRET:
         raise FedPromptError(
-            f"cookie_secret in {FILE} has fewer than {LEAST_SECRET} characters, and whoever guesses it is whoever they "
-            "like; make one with: python -c 'import secrets; print(secrets.token_hex(32))'",
+            f"cookie_secret in {FILE} has fewer than {LEAST_SECRET} characters. Anyone who guesses it can sign "
+            "in as anyone; create one with: python -c 'import secrets; print(secrets.token_hex(32))'",
             code="secret-too-short",
         )
     named = {
@@ -65,7 +65,7 @@ def sign_in_of(secrets: Section) -> SignIn | None:
         where = "[auth]" if section is auth else f"[auth.{name}]"
         if "_" in name:
             raise FedPromptError(
-                f"{where} in {FILE}: Streamlit takes no provider's name with '_'; leave it out",
+                f"{where} in {FILE}: Streamlit does not allow '_' in a provider's name; remove it",
                 code="odd-provider-name",
             )
         for key in OF_PROVIDER:
@@ -74,10 +74,10 @@ def sign_in_of(secrets: Section) -> SignIn | None:
     _check_url(address, "redirect_uri")
     parts = urlsplit(address)
     if not parts.path.endswith(CALLBACK):
-        raise FedPromptError(f"redirect_uri in {FILE} has to end in {CALLBACK}", code="redirect-uri")
+        raise FedPromptError(f"redirect_uri in {FILE} must end in {CALLBACK}", code="redirect-uri")
     if find_spec("authlib") is None:
         raise FedPromptError(
-            f"signing in needs the package Authlib; run: {pip_command('signin')}",
+            f"sign-in needs the package Authlib; run: {pip_command('signin')}",
             code="package-missing",
         )
     return SignIn(tuple(sections), f"{parts.scheme}://{parts.netloc}")
@@ -130,17 +130,21 @@ def _read(path: Path) -> dict[str, object]:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise FedPromptError(
-            f"{path} cannot be read ({error.strerror}); mend that or take it away", code="cannot-read"
+            f"{path} cannot be read ({error.strerror}); correct it or delete it", code="cannot-read"
         ) from error
     if len(content) > MAX_BYTES:
-        raise FedPromptError(f"{path} is longer than {MAX_BYTES // 1024} KB; is it the right file?", code="too-large")
+        raise FedPromptError(
+            f"{path} is longer than {MAX_BYTES // 1024} KB; check that it is the right file", code="too-large"
+        )
     try:
         found = tomllib.loads(content.decode())
     except (ValueError, RecursionError):  # what it says may be part of a secret
-        raise FedPromptError(f"{path} is not TOML; mend it, nobody can sign in until then", code="not-toml") from None
+        raise FedPromptError(
+            f"{path} is not valid TOML; correct it, nobody can sign in until then", code="not-toml"
+        ) from None
     if "auth" in found and open_to_others:
         raise FedPromptError(
-            f"{path} can be read by others, and it holds secrets; 'chmod 600' it", code="others-can-read"
+            f"{path} contains secrets but is readable by others; run 'chmod 600' on it", code="others-can-read"
         )
     return found
 
@@ -149,7 +153,7 @@ def _given(section: Section, key: str, where: str) -> str:
     value = section.get(key)
     if not isinstance(value, str) or not value.strip():
         raise FedPromptError(
-            f"{where} in {FILE} has no {key}, so that nobody could sign in; {GUIDE}", code="sign-in-incomplete"
+            f"{where} in {FILE} has no {key}, so nobody can sign in; {GUIDE}", code="sign-in-incomplete"
         )
     return value.strip()
 
@@ -163,9 +167,7 @@ def _check_url(url: str, key: str) -> None:
         host = ""
     if not host or parts.scheme not in ("http", "https") or parts.username is not None:
         raise FedPromptError(
-            f"{key} in {FILE} is no address such as https://prompts.example.org/...; {GUIDE}", code="not-an-address"
+            f"{key} in {FILE} is not an address such as https://prompts.example.org/...; {GUIDE}", code="not-an-address"
         )
     if parts.scheme == "http" and not is_loopback(host):
-        raise FedPromptError(
-            f"{key} in {FILE} begins with http:, and what it carries could be read; use https", code="plain-http"
-        )
+        raise FedPromptError(f"{key} in {FILE} starts with http:, which is not encrypted; use https", code="plain-http")

@@ -39,7 +39,7 @@ def with_examples(
         DataError: the source is gone, cannot be read, or has too few cases.
         PromptError: the text would be too long.
     """
-    assert template.demonstrations is not None, "the template shows cases"
+    assert template.demonstrations is not None, "the template shows examples"
     fields, words = template.variables, template.words
     run = {input_key(_case({field: row.get(field, "") for field in fields}, "")) for row in rows}
     kept = [
@@ -49,8 +49,8 @@ def with_examples(
     ]
     if len(kept) < (count := template.demonstrations.count):
         raise DataError(
-            f"“{template.name}” shows {count} labelled cases, and “{source}” has {len(kept)} that are not among the "
-            "texts to run; choose another set",
+            f"“{template.name}” shows {count} examples, but “{source}” has only {len(kept)} that are not among "
+            "the texts to run; choose another set",
             code="too-few-cases",
         )
     return template.showing(Shown(template, kept).to(_case({}, "")))
@@ -63,7 +63,7 @@ def _cases(home: Home, folder: TrialFolder, source: str, fields: Sequence[str]) 
         return [_case({field: str(row.get(field, "")) for field in fields}, str(answer)) for row, answer in given]
     found = next((one for one in evaluation_sets(home) if one.id == source and one.reading is not None), None)
     if found is None or found.reading is None:
-        raise DataError(f"“{source}” is not here any more; choose another set", code="no-such-file")
+        raise DataError(f"“{source}” no longer exists; choose another set", code="no-such-file")
     columns = Columns.of(found.reading.mapping_of(fields), found.reading.group)
     return read_cases(found.path, fields=fields, labels=None, columns=columns).cases
 

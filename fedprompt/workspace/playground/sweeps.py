@@ -37,7 +37,7 @@ def read_numbers(text: str, what: str, low: float, high: float, *, whole: bool =
             number = float("nan")
         if not low <= number <= high or (whole and number != int(number)):
             raise PromptError(
-                f"{what}: '{part[:40]}' is no {'whole ' if whole else ''}number from {low:g} to {high:g}",
+                f"{what}: '{part[:40]}' is not a {'whole ' if whole else ''}number from {low:g} to {high:g}",
                 code="not-numbers",
             )
         found[number] = None
@@ -73,7 +73,7 @@ def word_sets(variant: Variant, sets: Sequence[dict[str, str]]) -> tuple[Variant
     for words in sets:
         if set(words) != set(variant.labels):
             raise PromptError(
-                f"every line gives a word for each of: {', '.join(variant.labels)}", code="word-for-each-label"
+                f"every line needs a word for each of: {', '.join(variant.labels)}", code="word-for-each-label"
             )
         template = {**variant.template, "words": dict(words)}
         made.append(variant.model_copy(update={"name": _shown(words), "template": template}))
@@ -87,7 +87,8 @@ def _shown(words: dict[str, str]) -> str:
 def _bounded(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
     if len(variants) > MAX_VARIANTS:
         raise PromptError(
-            f"that makes {len(variants)} runs, and {MAX_VARIANTS} are the most; give fewer values", code="too-many"
+            f"that makes {len(variants)} runs, but at most {MAX_VARIANTS} are possible; give fewer values",
+            code="too-many",
         )
     return variants
 
@@ -95,10 +96,10 @@ def _bounded(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
 SETTINGS = {"temperature": "temperature", "top_p": "top-p", "seed": "seed"}
 FEWEST = 3  # of fewer variants the answers themselves say more
 MEASURES = {
-    "passed": "share that passes",
-    "different": "different texts a row",
+    "passed": "pass rate",
+    "different": "different texts per row",
     "written": "tokens written",
-    "seconds": "seconds each",
+    "seconds": "seconds per answer",
 }
 
 

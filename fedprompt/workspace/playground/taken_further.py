@@ -34,9 +34,7 @@ def keep_variant(ws: Workspace, variant: Variant, name: str) -> str:
         BankError: its soft prompt is not in the bank.
     """
     if not name.strip() or len(name) > 80:
-        raise PromptError(
-            "give the template a name of at most 80 characters, so that it is found again", code="name-missing"
-        )
+        raise PromptError("give the template a name of at most 80 characters", code="name-missing")
     made = variant.made()
     template = replace(made, name=name.strip())
     tuned = tuned_part(ws, template, variant.soft)
@@ -60,7 +58,7 @@ def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) ->
     for variant in variants:
         if set(variant.labels) != set(labels):
             raise StudyError(
-                "the prompts choose among different answers, and a study has one set; make them the same",
+                "the prompts have different labels, but a study has one set; use the same labels in all of them",
                 code="different-answers",
             )
         made = variant.made()
@@ -73,7 +71,7 @@ def study_of(name: str, variants: Sequence[Variant], checks: Sequence[Check]) ->
             templates[called]["words"] = dict(made.words or {})
     if not templates:
         raise StudyError(
-            "every prompt has a soft slot; write one template without {soft} to begin a study with", code="only-soft"
+            "every prompt has a {soft} slot; write one template without it to start a study", code="only-soft"
         )
     body = {
         "study": name,
@@ -104,9 +102,9 @@ def study_with(study: Study, variants: Sequence[Variant]) -> str:
     added: list[TemplateSpec] = []
     for variant in variants:
         if set(variant.labels) != set(labels):
-            wanted = ", ".join(labels) or "none, since it asks for free text"
+            wanted = ", ".join(labels) or "none, because it asks for free text"
             raise StudyError(
-                f"the study '{study.study}' has other answers than prompt '{variant.name}': {wanted}",
+                f"the labels of the study '{study.study}' differ from those of prompt '{variant.name}': {wanted}",
                 code="different-answers",
             )
         made = variant.made()
@@ -119,7 +117,7 @@ def study_with(study: Study, variants: Sequence[Variant]) -> str:
         added.append(TemplateSpec.model_validate({"name": called, **_text(made), **words}))
     if not added:
         raise StudyError(
-            f"the study '{study.study}' has these templates already; change one, or take {{soft}} out",
+            f"the study '{study.study}' already has these templates; change one, or remove {{soft}}",
             code="nothing-new",
         )
     body = study.model_dump(mode="json")
@@ -133,7 +131,7 @@ def study_with(study: Study, variants: Sequence[Variant]) -> str:
 def _unfit(error: ValidationError) -> str:
     fault = first_fault(error)
     place = ".".join(map(str, fault.place)) or "study"
-    return f"this makes no study yet: {place}: {fault.reason}"
+    return f"this is not a valid study yet: {place}: {fault.reason}"
 
 
 def _text(template: Template) -> dict[str, Any]:

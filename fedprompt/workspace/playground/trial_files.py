@@ -76,7 +76,7 @@ class TrialFolder:
         """
         found = _read(self._run(run) / "request.json")
         if found is None:
-            raise JobError("this run is no longer kept; run it again", code="run-gone")
+            raise JobError("this run is no longer saved; run it again", code="run-gone")
         return found
 
     def append(self, run: str, cell: Mapping[str, Any]) -> None:
@@ -126,7 +126,7 @@ class TrialFolder:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if self.ratings(run, of) != tuple(seen):
                 raise JobError(
-                    "this pair was rated in another window; that rating stays, and here is the next pair",
+                    "this pair was rated in another window. That rating is kept, and this is the next pair",
                     code="changed-elsewhere",
                 )
             _write(self._run(run) / "ratings.json", {"of": of, "ratings": list(ratings)})
@@ -169,7 +169,7 @@ class TrialFolder:
         path = self._set(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists() and len(list(self._sets.glob("*.json"))) >= MOST_SETS:
-            raise JobError(f"there are {MOST_SETS} test sets already; delete one first", code="too-many")
+            raise JobError(f"there are already {MOST_SETS} test sets; delete one first", code="too-many")
         _write(path, {**body, "name": name})
 
     @needs("try")
@@ -186,7 +186,7 @@ class TrialFolder:
 
     def _run(self, run: str) -> Path:
         if not _ID.fullmatch(run):
-            raise JobError("that is no run of the playground; run it again", code="no-such-run")
+            raise JobError("this is not a run of the playground; run it again", code="no-such-run")
         return self._path / "runs" / run
 
     def _listed(self) -> list[tuple[float, Path]]:
@@ -204,12 +204,12 @@ def _folders(path: Path) -> Iterator[tuple[float, Path]]:
 def _write(path: Path, body: Mapping[str, Any]) -> None:
     data = json.dumps(dict(body), ensure_ascii=False).encode()
     if len(data) > MAX_BYTES:
-        raise JobError(f"this is more than {MAX_BYTES // 1024**2} MB; run it in parts", code="too-large")
+        raise JobError(f"this is larger than {MAX_BYTES // 1024**2} MB; run it in parts", code="too-large")
     try:
         write_private(path, data)
     except OSError as error:
         raise FedPromptError(
-            f"{path}: cannot be written ({error.strerror}); check the home folder", code="cannot-write"
+            f"{path} cannot be written ({error.strerror}); check the home folder", code="cannot-write"
         ) from error
 
 

@@ -107,10 +107,10 @@ class TrialRequest(Closed):
 def _misfit(error: Unfit) -> JobError:
     field = ".".join(map(str, error.place)) or "request"
     if error.place == ("rows",) and error.kind == "too_long":
-        return JobError(f"the playground runs {MAX_ROWS:,} rows at once at most; paste fewer", code="too-many")
+        return JobError(f"the playground runs at most {MAX_ROWS:,} rows at a time; paste fewer", code="too-many")
     if error.place == ("rows",) and error.kind == "too_short":
-        return JobError("there is no row to run; type or paste at least one text", code="no-cases")
-    return JobError(f"the playground's request is not well formed: {field}: {error.reason}", code="not-well-formed")
+        return JobError("there is no row to run; enter or paste at least one text", code="no-cases")
+    return JobError(f"the playground's request is not valid: {field}: {error.reason}", code="not-well-formed")
 
 
 class TrialCell(RowResult):

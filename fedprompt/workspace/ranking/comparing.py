@@ -159,7 +159,9 @@ def compare(ws: Workspace, prompts: Sequence[str], *, split: SplitName = "valida
     )
     ids = [view.id for view in views]
     if not 2 <= len(ids) <= MOST or len(set(ids)) != len(ids):
-        raise FedPromptError(f"compare two to six different prompts; {len(set(ids))} were chosen", code="two-to-six")
+        raise FedPromptError(
+            f"choose two to six different prompts to compare; {len(set(ids))} were chosen", code="two-to-six"
+        )
     rows = sorted(ws.bank.scores(prompts=ids, split=split), key=lambda r: r.created)
     models = {study: ws.bank.study(study).model_digest for study in {row.study for row in rows}}
     # What another model or method gave, or another judge, is not comparable.
@@ -273,16 +275,16 @@ def _told(first: str, second: str, found: PooledPair, adjusted: float, pairs: in
     whole = found.whole.difference
     ahead = sum(test.difference.value > 0 for test in found.by_site.values())
     alone = len(found.by_site) == 1
-    at = "at the one site" if alone else f"at {ahead} of {len(found.by_site)} sites"
+    at = "at one site" if alone else f"at {ahead} of {len(found.by_site)} sites"
     kind = "difference" if alone else "pooled difference"
     corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
     change = f"the {kind} is {points(whole.value)} points ({points(whole.low)} to {points(whole.high)})"
     if not whole.excludes_zero or (pairs > 1 and adjusted >= SURE):
-        return f"“{first}” and “{second}” cannot be told apart yet{corrected}: {change}"
+        return f"“{first}” and “{second}” are not significantly different{corrected}: {change}"
     if whole.value > 0:
-        return f"“{first}” is better than “{second}” {at}{corrected}; {change}"
+        return f"“{first}” is significantly better than “{second}” {at}{corrected}: {change}"
     behind = f"{at}{corrected}" if alone else f"(ahead {at}{corrected})"
-    return f"“{first}” is worse than “{second}” {behind}; {change}"
+    return f"“{first}” is significantly worse than “{second}” {behind}: {change}"
 
 
 def _in_points(difference: Estimate) -> tuple[float, Interval]:
@@ -291,23 +293,17 @@ def _in_points(difference: Estimate) -> tuple[float, Interval]:
 
 def _unpaired(first: PromptView, second: PromptView, scores: Mapping[str, Mapping[str, SiteScore | None]]) -> str:
     if mixed := [view.name for view in (first, second) if view.kind == "adapted"]:
-        return (
-            f"“{mixed[0]}” is an adapted prompt, which no site has scored, so nothing can be said from scores; try "
-            "both on cases of your own"
-        )
+        return f"“{mixed[0]}” is an adapted prompt, which no site has scored; compare both on your own cases"
     both = [
         (a.value, b.value)
         for site, a in scores[first.id].items()
         if a is not None and (b := scores[second.id].get(site)) is not None
     ]
     if not both:
-        return (
-            f"“{first.name}” and “{second.name}” were not both scored on this split at any site, so nothing can be said"
-        )
+        return f"no site scored both “{first.name}” and “{second.name}” on this split, so they cannot be compared"
     change = sum(a - b for a, b in both) / len(both)
-    on = "at the one site that scored both" if len(both) == 1 else f"on average over {len(both)} sites"
+    on = "at the only site that scored both" if len(both) == 1 else f"on average over {len(both)} sites"
     return (
-        f"“{first.name}” scores {points(abs(change))} points {'more' if change >= 0 else 'less'} than “{second.name}” "
-        f"{on}; no site compared the two case by case, so whether that is chance is not "
-        "known"
+        f"“{first.name}” scores {points(abs(change))} points {'more' if change >= 0 else 'less'} than "
+        f"“{second.name}” {on}. No site compared the two case by case, so the significance is unknown"
     )

@@ -19,20 +19,18 @@ class Label:
 
 TESTED: Mapping[str, Label] = {
     "manual": Label(
-        "best template", "The best hand-written template by pooled validation cases, untuned, at every site."
+        "best template",
+        "The hand-written template with the highest accuracy on pooled validation cases, at every site.",
     ),
     "local_only": Label(
-        "own prompts, every site", "Each site's own prompt at every site; the worst is one site's prompt."
+        "own prompts, every site",
+        "Each site's own prompt at every site. The lowest number belongs to one site's prompt.",
     ),
-    "local_own": Label("own prompts, at home", "Each site's own prompt, on its own test cases."),
+    "local_own": Label("own prompts, own site", "Each site's own prompt, on its own test cases."),
     "federated": Label("tuned together", "One prompt that all sites tuned together, at every site."),
-    "grouped": Label(
-        "tuned in groups of like sites", "Each site's group tuned one prompt together, tested at that site."
-    ),
-    "kept": Label("what each site keeps", "The best for the site, by its own validation cases and the other sites'."),
-    "centralised": Label(
-        "reference: tuned on pooled cases", "Only the demo may put all cases in one place; sites could not."
-    ),
+    "grouped": Label("tuned in groups of similar sites", "One prompt per group of sites, tested at each of its sites."),
+    "kept": Label("prompt kept by each site", "The best prompt for the site, by validation cases."),
+    "centralised": Label("reference: tuned on pooled cases", "Only the demo can pool all cases. Real sites cannot."),
 }
 
 HARDENING: Mapping[str, str] = {

@@ -152,7 +152,7 @@ def told_work(found: ShownWork) -> str | None:
     """Return the same in one sentence, or None where nothing was computed or nothing is known."""
     if not found.tokens or found.share_ratio is None:
         return None
-    told = f"{found.tokens:,} tokens, of which {100 * found.share_ratio:.0f} % were computed"
+    told = f"{found.tokens:,} tokens, of them {100 * found.share_ratio:.0f} % computed"
     if (rate := found.tokens_per_second) is not None:
         told += f", {rate:,.0f} a second"
     if (part := found.part_of_product) is not None:

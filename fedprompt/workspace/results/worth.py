@@ -45,7 +45,7 @@ class CurvePoint(Closed):
         if (self.low is None) != (self.high is None):
             raise ValueError("an interval has two ends or none")
         if self.low is not None and self.high is not None and not self.low <= self.gain <= self.high:
-            raise ValueError("a gain lies in its interval")
+            raise ValueError("a gain must be inside its interval")
         return self
 
 

@@ -101,7 +101,7 @@ def federate(
         StudyError, DataError, ModelError: says where and what to do.
     """
     if len(sites) < 2:
-        raise FederationError("a federation needs two sites or more: --site a=a.csv --site b=b.csv", code="two-sites")
+        raise FederationError("a federation needs at least two sites: --site a=a.csv --site b=b.csv", code="two-sites")
     parsed = read_study(study, complete_scorers)
     if worth and parsed.worth is None:
         if (why := parsed.no_worth()) is not None:
@@ -186,17 +186,18 @@ def federate_flare(
     admitted = folder.sites()
     if unknown := sorted(set(sites) - set(admitted)):
         raise FederationError(
-            f"'{unknown[0]}' was not admitted here; admitted are {', '.join(admitted) or 'none'}", code="unknown-site"
+            f"'{unknown[0]}' is not an admitted site; admitted sites: {', '.join(admitted) or 'none'}",
+            code="unknown-site",
         )
     names = tuple(sorted(sites)) or admitted
     if len(names) < 2:
-        raise FederationError(f"a federation needs two sites or more, and {len(names)} takes part", code="two-sites")
+        raise FederationError(f"a federation needs at least two sites, but has {len(names)}", code="two-sites")
     running_hub(ws.home)  # says so now if it does not run
     parsed = read_study(study, complete_scorers)
     if worth and parsed.worth is None:
         raise StudyError(
-            f"{study}: the study has no 'worth:' part, so no site has agreed to be measured; write "
-            "'worth: {n: [8, 16, 32]}', and have the sites' operators accept the study anew",
+            f"{study}: the study has no 'worth:' part, so no site has agreed to the measurement. Add 'worth: "
+            "{n: [8, 16, 32]}', and have the sites' operators accept the study again",
             code="no-worth-part",
         )
     report(Progress("prepare", f"reading {parsed.model}"))
@@ -240,8 +241,7 @@ def _federate(
     run = content_id("r1", canonical_json({"kind": "federate", "study": digest, "settings": settings}))
     if resume and run not in {row.id for row in ws.bank.runs(kind="federate")}:
         raise FederationError(
-            "there is no run of this study with these sites, cases and seed to go on with; "
-            "leave --resume out to begin it",
+            "there is no run of this study with these sites, cases and seed to resume; leave out --resume to start one",
             code="nothing-to-resume",
         )
     # What the machine's settings are moves no number that counts, so that they are no part of the run's identity.

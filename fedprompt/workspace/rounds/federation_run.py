@@ -310,7 +310,7 @@ class FederationRun:
             found[site] = Kept(choice, known.get(choice.prompt), score.total / score.n)
 
         def told(site: str) -> tuple[str, float]:
-            return f"{site} tunes a prompt of its own and chooses what it keeps", sites.index(site) / len(sites)
+            return f"{site} tunes its own prompt and chooses the one it keeps", sites.index(site) / len(sites)
 
         self.each("choose", ask, take, told)
         body = {site: {**kept.choice.model_dump(mode="json"), "value": kept.value} for site, kept in found.items()}
@@ -380,8 +380,8 @@ def pooled_best(scores: BySite, prompts: Sequence[str], max_weight: float = Roun
     """
     if len(ways := {how_judged(found[prompt]) for found in scores.values() for prompt in prompts}) > 1:
         raise FederationError(
-            f"the sites' scores were got in {len(ways)} ways, and scores of different methods are never ranked "
-            "together; let all sites use one method and one judge",
+            f"the sites scored with {len(ways)} different methods, which cannot be ranked together; use one "
+            "method and one judge at all sites",
             code="mixed-methods",
         )
 

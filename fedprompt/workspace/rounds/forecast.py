@@ -42,7 +42,7 @@ from fedprompt.workspace.workspace import Workspace
 __all__ = ["CallsTaken", "Forecast", "JudgingOfAll", "JudgingOfSite", "SiteForecast", "forecast"]
 
 SAMPLE = 8
-DEAREST = "which template is best is not known yet: on test the dearest is counted"
+DEAREST = "the best template is not known yet, so the estimate for test uses the most expensive one"
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,8 @@ def forecast(
     if (worth := parsed.worth) is not None:
         longest, counts = worth.seconds * len(worth.n), len(worth.n)
         notes.append(
-            f"to measure what joining is worth, each site takes up to {longest:g} s more "
-            f"({counts} number{'' if counts == 1 else 's'} of cases, {worth.seconds:g} s each)"
+            f"to measure the gain from joining, each site needs up to {longest:g} s more ({counts} "
+            f"number{'' if counts == 1 else 's'} of cases, {worth.seconds:g} s each)"
         )
     took = [one.seconds for one in found.values() if one.seconds is not None]
     chats = [one.chat for one in found.values() if one.chat is not None]
@@ -192,7 +192,7 @@ def forecast(
 def _bill(ws: Workspace, study: Study, site: str, splits: Splits | None) -> tuple[CallsTaken, list[str]]:
     """Return what a site's calls would take: all templates on validation, and the dearest of them on test."""
     if splits is None:
-        return _taken(None), ["a site whose file lies elsewhere is not counted; its own machine knows"]
+        return _taken(None), ["sites whose files are on other machines are not included"]
     folder = SiteFolder(ws.home.sites / site)
     replies = folder.chat_replies if folder.prepared else None  # a dropped file makes a folder without a key
     prompts = [Prompt(template) for template in study.candidates()]

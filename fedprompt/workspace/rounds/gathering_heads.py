@@ -44,7 +44,7 @@ def gather_heads(
     """
     if study.head is None:
         return
-    with clock.stage("heads", "each site fits a regression on the sentence encoder, to be mixed with the prompts"):
+    with clock.stage("heads", "each site fits a regression on the sentence encoder, for the mixture"):
         directions = _directions(bank, federation.id, study, encoder)
         known = kept_heads(bank, federation.id)
         asked = [site for site in federation.asking.sites if site not in known]
@@ -89,11 +89,11 @@ def _directions(bank: Bank, run: str, study: Study, encoder: Callable[[], Encode
     if stored is None:
         assert study.head is not None
         if encoder is None:
-            raise ModelError("a head needs the sentence encoder, and none is given", code="assets-not-ready")
+            raise ModelError("a head needs the sentence encoder, which is missing", code="assets-not-ready")
         try:
             found = directions_of(encoder().encode(study.head.examples), study.head.directions)
         except ValueError as error:
-            raise StudyError(f"head: {error}; name more or other examples", code="too-few-examples") from error
+            raise StudyError(f"head: {error}; give more or different examples", code="too-few-examples") from error
         bank.record_stage(run, DIRECTIONS, packed(found))
         stored = bank.stages(run)[DIRECTIONS]
     return _unpacked(stored)

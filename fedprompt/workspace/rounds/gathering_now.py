@@ -56,7 +56,7 @@ class StepNow(Closed):
         """Why it cannot be closed yet, in a sentence; None where it can."""
         if self.answered >= self.quorum:
             return None
-        return f"{self.answered} of {self.taking_part} sites have answered and {self.quorum} are needed"
+        return f"{self.answered} of {self.taking_part} sites have answered; {self.quorum} are required"
 
 
 class RunNow(Closed):
@@ -104,7 +104,7 @@ def run_now(home: Home, run: str) -> RunNow | None:
         found = checked_value(RunNow, body, _BOUNDS)
     except Unfit:
         raise FederationError(
-            f"{path}: not what fedprompt wrote there; remove it, a run writes it anew", code="damaged"
+            f"{path} was not written by fedprompt; delete it, and the next run writes it again", code="damaged"
         ) from None
     return found if is_running(found.pid) else None
 
@@ -119,6 +119,6 @@ def runs_now(home: Home) -> tuple[RunNow, ...]:
 def _name(run: str) -> str:
     if not RUN.fullmatch(run):
         raise FederationError(
-            f"'{run[:80]}' is no run's id; 'fedprompt hub round show' lists those that run", code="not-a-runs-id"
+            f"'{run[:80]}' is not a run's id; 'fedprompt hub round show' lists the current runs", code="not-a-runs-id"
         )
     return run.replace(":", "-")

@@ -157,21 +157,19 @@ def give_order(
     if what in ("wait", "close"):
         if live is None or live.step is None:
             raise FederationError(
-                "no step gathers answers now, so there is nothing to wait for or to close", code="nothing-gathers"
+                "no step is waiting for sites now, so it cannot be extended or closed", code="nothing-gathers"
             )
         token = live.step.token
         if what == "wait":
             seconds = seconds or live.step.seconds or 600.0
     elif site not in sites:
         raise FederationError(
-            f"there is no site '{site}' in this run; there are {', '.join(sites[:20])}", code="unknown-site"
+            f"there is no site '{site}' in this run; its sites are {', '.join(sites[:20])}", code="unknown-site"
         )
     orders = f"{chosen}/orders"
     ws.bank.start_run(orders, kind=KIND, study=known.study, settings={})
     if len(ws.bank.stages(orders)) >= 2 * MOST:
-        raise FederationError(
-            f"this run has had {MOST} orders, which is all that it takes; begin another run", code="too-many"
-        )
+        raise FederationError(f"this run has had {MOST} orders, which is the limit; start another run", code="too-many")
     try:
         order = Order(
             id=f"o-{uuid.uuid4().hex}",
@@ -251,10 +249,10 @@ def _read(bank: Bank, orders: str) -> tuple[GivenOrder, ...]:
             order = checked_value(Order, body, _BOUNDS)
         except Unfit as error:
             raise BankError(
-                f"run '{orders}' holds an order that is none; restore the bank from a backup", code="damaged"
+                f"run '{orders}' has an invalid order; restore the bank from a backup", code="damaged"
             ) from error
         answer = stages.get(ANSWER + order.id)
-        waits = "not taken yet: it is at the next look between two answers, or when the federation goes on"
+        waits = "not carried out yet; this happens before the next answer, or when the federation resumes"
         found.append(GivenOrder(order, *((None, waits) if answer is None else (answer["done"], str(answer["said"])))))
     return tuple(found)
 
@@ -273,14 +271,16 @@ def _left_out(orders: Sequence[GivenOrder]) -> dict[str, Order]:
 def _the_run(ws: Workspace, run: str | None) -> str:
     if run is not None:
         if (found := ws.bank.run(run)).kind != "federate":
-            raise FederationError(f"'{run}' is a {found.kind} run; orders are for federations", code="no-federation")
+            raise FederationError(
+                f"'{run}' is a {found.kind} run, but orders are for federations", code="no-federation"
+            )
         if found.result is not None:
-            raise FederationError(f"'{run}' is finished, so there is nothing to order", code="run-finished")
+            raise FederationError(f"'{run}' is finished, so it takes no orders", code="run-finished")
         return run
     live: tuple[RunNow, ...] = runs_now(ws.home)
     if len(live) > 1:
         raise FederationError(
-            f"{len(live)} federations run here; say which with --run: {', '.join(o.run for o in live)}",
+            f"{len(live)} federations are running; choose one with --run: {', '.join(o.run for o in live)}",
             code="which-run",
         )
     if live:
@@ -288,6 +288,7 @@ def _the_run(ws: Workspace, run: str | None) -> str:
     waiting = next((one.id for one in ws.bank.runs(kind="federate") if one.result is None), None)
     if waiting is None:
         raise FederationError(
-            "no federation of this machine runs or is paused; 'fedprompt federate' begins one", code="no-federation"
+            "no federation is running or paused on this machine; start one with 'fedprompt federate'",
+            code="no-federation",
         )
     return waiting

@@ -122,7 +122,7 @@ def _updates(
         )
 
     def told(site: str) -> None:
-        clock.tell(f"which sites are alike: {site} tunes", sites.index(site) / len(sites), round=after + 1, site=site)
+        clock.tell(f"finding similar sites: {site} tunes", sites.index(site) / len(sites), round=after + 1, site=site)
 
     deadline = deadline_of(rounds, [common.seconds], "tune")
     gathering = federation.asking.gather("tune", ask, deadline=deadline, told=told, number=after + 1)
@@ -168,7 +168,7 @@ def _one(
     before = [replace(common, scores=known)] if known else []
     best = best_round([*before, *records], federation.left_out)
     reached = best.mean
-    assert reached is not None, "the last of its rounds was scored"
+    assert reached is not None, "after the last of its rounds"
     value = before[0].mean if before else None
     return SiteGroup(number, tuple(sites), best.prompt, best.number, reached, reached if value is None else value)
 
@@ -187,14 +187,14 @@ def group_sentences(groups: Sequence[SiteGroup], weighed: Mapping[str, Any]) -> 
     """Return, in a sentence each, who is in which group and what it was for; or why all stay together."""
     if not groups:
         cuts = weighed.get("cuts") or []
-        why = cuts[0]["why"] if cuts else "they cannot be parted into groups as large as the study asks for"
+        why = cuts[0]["why"] if cuts else "they cannot be split into groups of the size that the study needs"
         return [f"all sites stay in one group: {why}"]
     found = []
     for group in groups:
         who = ", ".join(group.sites)
         gain = group.value - group.common
-        what = "keeps the common prompt, which none of its own rounds was better than"
+        what = "keeps the common prompt, because none of its own rounds was better"
         if gain > 0:
-            what = f"has a prompt of its own, {points(gain)} points above the common one on its validation cases"
+            what = f"has its own prompt, {points(gain)} points better than the common one on its validation cases"
         found.append(f"group {group.number} ({who}) {what}")
     return found

@@ -54,19 +54,19 @@ def measure_worth(
         return None
     parts = _parts(federation, bank, study, scores)
     sites = [site for part in parts for site in part]
-    with clock.stage("without", "rounds without some of the sites, to measure what joining is worth"):
+    with clock.stage("without", "rounds without some of the sites, to measure the gain from joining"):
         given: dict[str, Offered] = {}
         for number, part in enumerate(parts, 1):
             found = offered(federation, bank, study, number, part, sites, scores, alone, start, seed)
             given |= dict.fromkeys(part, found)
-    most = f"up to {study.worth.seconds:g} s a site for each number of cases"
+    most = f"up to {study.worth.seconds:g} s per site for each number of cases"
     with clock.stage("worth", f"sites answer as newcomers with few labelled cases, {most}"):
         at = []
         for place, n in enumerate(study.worth.n):
             if (one := _at(federation, bank, study, n, given, start, clock, place / len(study.worth.n))) is not None:
                 at.append(one)
     curve = curve_of(at)
-    note = None if at else "no site answered as a newcomer, so that nothing was measured"
+    note = None if at else "no site answered as a newcomer, so nothing was measured"
     return WorthResult(curve, settings_of_found(at), tuple(at), parts, worth_sentences(curve, at), note)
 
 

@@ -29,8 +29,8 @@ def unlike(site: str, scores: Sequence[Score], way: Way) -> ReplyUntrue | None:
     if other is None:
         return None
     return ReplyUntrue(
-        f"site '{site}' sent scores {told_way(other)}, and the other sites' are {told_way(way)}; scores of different "
-        "methods are never ranked together, so its scores were left out: let the sites agree on 'method' in "
-        "models.toml and on the judge",
+        f"site '{site}' sent scores {told_way(other)}, but the other sites' are {told_way(way)}. Different "
+        "methods cannot be ranked together, so its scores were left out; use the same 'method' in models.toml "
+        "and the same judge at all sites",
         code="mixed-methods",
     )

@@ -58,19 +58,19 @@ def too_many(study: Study, sizes: Mapping[SplitName, int], sites: int = SITES) -
             if planned[split] <= study.dp.scores:
                 continue
             return (
-                f"the study asks {planned[split]} scores and comparisons of {split}, and its budget of privacy is for "
-                f"{study.dp.scores} (dp: scores); write 'dp: {{scores: {planned[split]}}}', which puts more noise on "
-                "each, or take fewer templates or rounds"
+                f"the study asks {planned[split]} scores and comparisons of {split}, but its privacy budget "
+                f"allows {study.dp.scores} (dp: scores). Write 'dp: {{scores: {planned[split]}}}', which adds "
+                "more noise to each, or use fewer templates or rounds"
             )
         most = study.questions(sizes[split])
         if planned[split] > most:
             needed = max(planned.values())
             own = study.privacy.questions is not None
-            said = "the study's 'privacy: questions'" if own else f"one for every {SHARE} of them"
+            said = "from the study's 'privacy: questions'" if own else f"one for every {SHARE} cases"
             return (
-                f"the study asks {planned[split]} exact questions of {split}, and {sizes[split]} independent cases "
-                f"answer {most} ({said}); write 'privacy: {{questions: {needed}}}' if the sites' operators agree to "
-                "that many, or take fewer templates or rounds"
+                f"the study asks {planned[split]} exact questions of {split}, but {sizes[split]} independent "
+                f"cases allow {most} ({said}); add 'privacy: {{questions: {needed}}}' if the sites' operators "
+                "agree, or use fewer templates or rounds"
             )
     return None
 
@@ -81,8 +81,9 @@ def spare_scores(study: Study) -> str | None:
     if study.dp is None or "scores" not in study.dp.covers or study.dp.scores <= most:
         return None
     return (
-        f"the budget of privacy is for {study.dp.scores:,} scores and comparisons a split, and the study asks {most}; "
-        f"'dp: {{scores: {most}}}' takes {100 * (1 - (most / study.dp.scores) ** 0.5):.0f} % off their noise"
+        f"the privacy budget allows {study.dp.scores:,} scores and comparisons per split, but the study asks "
+        f"{most}; 'dp: {{scores: {most}}}' reduces their noise by "
+        f"{100 * (1 - (most / study.dp.scores) ** 0.5):.0f} %"
     )
 
 
@@ -108,17 +109,18 @@ def told_questions(study: Study, sites: int = SITES) -> str:
     allowed = f"one exact question for every {SHARE} cases" if said is None else f"{said:,} exact questions"
     newcomer = "" if study.worth is None else ", or a way of answering as a newcomer"
     newcomer += "" if study.head is None else ", or one label's part of a head"
-    rounded = "rounded to about the root of the number of cases"
+    rounded = "rounded to about the square root of the number of cases"
     of_hub = rounded if study.privacy.details == "templates" else "exact"
     rounds = ""
     if study.moves is not None:
-        rounds = f" Your tune cases answer {most_updates(study):,} rounds in their life, in all studies together."
+        rounds = f" Your tuning cases take part in at most {most_updates(study):,} rounds, over all studies together."
     return (
-        f"Over its lifetime a split may answer {allowed}, in this and other studies together. This study asks up to "
-        f"{_listed(planned)}. An exact question is a prompt's score, or two prompts compared{newcomer}; right answers "
-        f"of prompts that the hub brings are {of_hub}. With that many answered, whoever holds your texts and as many "
-        f"others picks yours out of two about {_picked(study)} (by guessing: 50). With about as many as a split has "
-        f"cases, whoever asks can work out single cases.{rounds}"
+        f"Over its lifetime, a split answers at most {allowed}, over all studies together. This study asks up "
+        f"to {_listed(planned)}. An exact question is a prompt's score, or a comparison of two "
+        f"prompts{newcomer}. The numbers of correct answers for the hub's prompts are {of_hub}. After that "
+        "many questions, an attacker who knows your texts among as many others identifies yours out of two "
+        f"about {_picked(study)} (guessing: 50). After about as many questions as a split has cases, single "
+        f"cases can be inferred.{rounds}"
     )
 
 

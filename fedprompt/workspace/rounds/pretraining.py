@@ -240,8 +240,7 @@ def _begun(ws: Workspace, run: str, digest: str, settings: Mapping[str, Any], re
     """
     if resume and run not in {row.id for row in ws.bank.runs(kind="pretrain")}:
         raise FederationError(
-            "there is no run of this study with these sites, files and seed to go on with; leave --resume out to begin "
-            "it",
+            "there is no run of this study with these sites, files and seed to resume; leave out --resume to start one",
             code="nothing-to-resume",
         )
     row = ws.bank.start_run(run, kind="pretrain", study=digest, settings=settings)

@@ -88,9 +88,9 @@ def prepare_text(
     counts = corpus.counts
     if min(counts.kept, counts.held_out) < least:
         raise DataError(
-            f"site '{name}' has {counts.kept:,} documents to train on and {counts.held_out:,} that are held out, and "
-            f"privacy.min_cases asks for {least:,} of each; add text, change 'held_out', or lower min_cases in the "
-            "study",
+            f"site '{name}' has {counts.kept:,} documents to train on and {counts.held_out:,} held out, but "
+            f"privacy.min_cases requires {least:,} of each; add text, change 'held_out', or lower min_cases in "
+            "the study",
             code="too-few-cases",
         )
     spec = spec_of(study)

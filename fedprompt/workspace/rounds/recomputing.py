@@ -81,8 +81,9 @@ def recompute_without(ws: Workspace, site: str, *, run: str | None = None) -> Re
     start = None if made is None else keeper.start(made)
     if start is None:
         raise FederationError(
-            f"run {row.id} kept no updates, so '{site}' cannot be taken out of its prompts; 'rounds: {{keep_updates: "
-            "true}' in the study keeps those of later runs, and a new run without the site starts afresh",
+            f"run {row.id} kept no updates, so '{site}' cannot be removed from its prompts. 'rounds: "
+            "{keep_updates: true}' in the study keeps the updates of later runs. A new run without the site "
+            "starts over",
             code="no-updates-kept",
         )
     name = f"{row.id}/without/{site}"
@@ -147,5 +148,8 @@ def _standing(prompt: str, name: str, values: Mapping[str, float]) -> Standing:
 def _sentence(site: str, number: int, sites: int, exact: bool, rounds: Rounds) -> str:
     what = f"round {number} of {rounds.count} without {site}: a prompt of {sites} sites' updates"
     if exact:
-        return f"{what}, exactly what it would have been"
-    return f"{what}; the others tuned from prompts that {site} had a share in, so it is an estimate until it is scored"
+        return f"{what}, exactly as it would have been"
+    return (
+        f"{what}. The other sites tuned from prompts that included updates of {site}, so this is an estimate until "
+        "it is scored"
+    )

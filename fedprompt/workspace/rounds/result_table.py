@@ -133,15 +133,15 @@ def _paired(look: TestLook, site: str, first: str, second: str) -> Comparison:
 def gain_sentence(site: str, kept: str, gain: SiteDifference) -> str:
     """Return what joining gained a site, in one sentence."""
     if kept == "local_own":
-        return f"{site} keeps the prompt it tuned alone: joining neither gained nor cost it anything"
+        return f"{site} keeps its own prompt, so it neither gains nor loses from joining"
     span = f"{points(gain.low)} to {points(gain.high)}"
     change = gain.difference
     if not gain.distinguishable:
-        return f"{site}: {points(change, signed=True)} points ({span}), which may be chance"
+        return f"{site}: {points(change, signed=True)} points ({span}), not significant"
     if change < 0:
         span = f"{points(-gain.high)} to {points(-gain.low)}"
-    word, verdict = ("gained", "better") if change > 0 else ("cost", "worse")
-    return f"joining {word} {site} {points(abs(change))} points ({span}): {verdict} than the prompt it tuned alone"
+    word = "gained" if change > 0 else "lost"
+    return f"{site} {word} {points(abs(change))} points ({span}) from joining, compared with its own prompt"
 
 
 def headline(test: Mapping[str, ResultRow], against_manual: Difference) -> str:
@@ -149,12 +149,12 @@ def headline(test: Mapping[str, ResultRow], against_manual: Difference) -> str:
     federated, manual = 100 * test["federated"].mean, 100 * test["manual"].mean
     span = f"{points(against_manual.low)} to {points(against_manual.high)}"
     told = (
-        f"the prompt tuned together scores {federated:.1f} % on average over sites, the best manual template "
-        f"{manual:.1f} %: a difference of {points(against_manual.difference)} points ({span})"
+        f"the federated prompt has a mean accuracy of {federated:.1f} % over the sites, the best template "
+        f"{manual:.1f} %. The difference is {points(against_manual.difference)} points ({span})"
     )
     if not against_manual.distinguishable:
-        return f"{told}, not yet distinguishable"
-    return f"{told}, so it is {'better' if against_manual.difference > 0 else 'worse'}"
+        return f"{told}, which is not statistically significant"
+    return f"{told}, so the federated prompt is {'better' if against_manual.difference > 0 else 'worse'}"
 
 
 def average(looks: Sequence[Mapping[str, Score]]) -> dict[str, Score]:

@@ -138,13 +138,13 @@ def share(
     groups: tuple[SiteGroup, ...] = ()
     weighed = None
     if rounds.groups is not None:
-        with clock.stage("groups", "sites that are alike tune a prompt together"):
+        with clock.stage("groups", "groups of similar sites tune a prompt together"):
             groups = run_groups(federation, bank, study, scores, records, seed, clock)
             weighed = bank.stages(federation.id)["groups"]
     shared = Shared(common, groups, None, weighed)
     if rounds.personal is None:
         return shared
-    with clock.stage("choose", "each site chooses what it keeps"):
+    with clock.stage("choose", "each site chooses the prompt that it keeps"):
         return Shared(common, groups, federation.choose(common, shared.by_site, start, seed), weighed)
 
 
@@ -152,5 +152,5 @@ def kept_sentence(site: str, choice: Choice, gain: SiteDifference) -> str:
     """Return what a site keeps and what that gives it over the best template, in one sentence."""
     what = choice_words(choice.kind, choice.share)
     value, span = gain.difference, f"{points(gain.low)} to {points(gain.high)}"
-    told = f"{site} keeps {what}: {points(value)} points against the best common template ({span})"
-    return told if gain.distinguishable else f"{told}, not yet distinguishable"
+    told = f"{site} keeps {what}: {points(value)} points compared with the best common template ({span})"
+    return told if gain.distinguishable else f"{told}, not significant"

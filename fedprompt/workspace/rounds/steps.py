@@ -103,7 +103,7 @@ def take_steps(
             best = best_round(records, federation.left_out, bounded=study.rounds.strategy.robust)
         own: dict[str, RoundRecord] = {}
         if study.rounds.alone:
-            with clock.stage("alone", "each site tunes a soft prompt alone, to compare"):
+            with clock.stage("alone", "each site tunes a soft prompt alone, for comparison"):
                 own = tune_alone(federation, bank, study, start, seed)
             central = None if pooled is None else pooled(start)
             alone = nominate(manual, best, own, scores, central)

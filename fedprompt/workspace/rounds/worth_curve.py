@@ -112,17 +112,17 @@ def worth_sentences(curve: Sequence[CurvePoint], found: Sequence[WorthAtN]) -> t
 def _sentence(point: CurvePoint, worst_site: str) -> str:
     cases = "no labelled case" if point.n == 0 else f"{point.n:,} labelled case{'' if point.n == 1 else 's'}"
     told = (
-        f"with {cases} of its own a site answers {of_100(point.alone)} of 100 right alone and "
-        f"{of_100(point.shared)} with shared prompts"
+        f"with {cases}, a site's accuracy is {of_100(point.alone)} % alone and {of_100(point.shared)} % with "
+        "shared prompts"
     )
     if point.low is None or point.high is None:
-        return f"{told}; one site was measured, which is too few to say more"
+        return f"{told}. Only one site was measured, so there is no interval"
     span = f"{points(point.low)} to {points(point.high)}"
-    told += f": {points(point.gain, signed=True)} points on average over {point.sites} sites (95 %: {span})"
+    told += f". The mean gain over {point.sites} sites is {points(point.gain, signed=True)} points (95 %: {span})"
     if point.low <= 0 <= point.high:
-        told += ", which may be chance"
+        told += ", which is not significant"
     elif point.needed is not None and point.needed > point.n:
-        told += f"; alone it would need about {round(point.needed):,} cases for as much"
+        told += f". Alone, it would need about {round(point.needed):,} cases for the same accuracy"
     elif point.needed is None:
-        told += "; alone it would need more cases for as much than were measured"
-    return f"{told}; least at {worst_site}, {points(point.worst or 0.0, signed=True)} points"
+        told += ". Alone, it would need more cases for the same accuracy than were measured"
+    return f"{told}. The smallest gain is {points(point.worst or 0.0, signed=True)} points, at {worst_site}"

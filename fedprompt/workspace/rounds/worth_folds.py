@@ -48,9 +48,9 @@ def folds_of(sites: Sequence[str], study: Study) -> tuple[tuple[str, ...], ...]:
     left = len(sites) - max((len(part) for part in parts), default=0)
     if left < least:
         raise FederationError(
-            f"what joining is worth is measured without up to {len(sites) - left} of {len(sites)} sites, and strategy "
-            f"'{study.rounds.strategy.name}' needs {least}; let more sites join, or write 'worth: {{folds: N}}' with "
-            "more parts",
+            f"the gain from joining is measured without up to {len(sites) - left} of {len(sites)} sites, but "
+            f"strategy '{study.rounds.strategy.name}' needs {least}; add sites, or write 'worth: {{folds: N}}' "
+            "with more parts",
             code="too-few-sites",
         )
     return parts

@@ -14,9 +14,9 @@ STRONGER = 4.0
 WORDS = {
     "template": "best template",
     "alone": "tuned at home",
-    "bias": "shared, as they weigh elsewhere",
-    "finished": "shared, finished at home",
-    "mixture": "shared, weighed at home",
+    "bias": "shared, with the other sites' weights",
+    "finished": "shared, tuned further on own cases",
+    "mixture": "shared, with own weights",
 }
 
 

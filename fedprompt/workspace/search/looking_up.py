@@ -10,7 +10,7 @@ from fedprompt.errors import BankError
 __all__ = ["HOW", "LONGEST", "Filter", "typed_filter"]
 
 LONGEST = 200
-HOW = "Words of its name or text, the beginning of its id (p1:3f9c), or a tag (sentiment@staging, or @staging)."
+HOW = "Words of the name or text, the start of an id (p1:3f9c), or a tag (sentiment@staging, or @staging)."
 _ID = re.compile(r"p1:[0-9a-f]{0,32}")
 
 

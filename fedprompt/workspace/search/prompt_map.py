@@ -124,14 +124,12 @@ def make_map(
         BankError: a prompt is damaged, or the map cannot be written.
     """
     if method not in METHODS:
-        raise FedPromptError(
-            f"'{method}' is no way to draw a map; take one of {', '.join(METHODS)}", code="unknown-map"
-        )
+        raise FedPromptError(f"'{method}' is not a map method; use one of {', '.join(METHODS)}", code="unknown-map")
     state = _state(ws, space)
     numbers, vectors = _vectors(ws, space, encoder, report, stop)
     if method == "tsne" and len(numbers) > MOST_TSNE:
         raise FedPromptError(
-            f"t-SNE is offered up to {MOST_TSNE:,} prompts, and these are {len(numbers):,}; take pca", code="too-many"
+            f"t-SNE works for up to {MOST_TSNE:,} prompts, but these are {len(numbers):,}; use pca", code="too-many"
         )
     report(Progress("map", "laying out the map", 0.5))
     stop.check()
@@ -170,9 +168,7 @@ def _vectors(
     else:
         width = ws.bank.soft_width(space)
         if width is None:
-            raise FedPromptError(
-                "the bank holds no soft prompt of this model; choose another map", code="no-soft-prompt"
-            )
+            raise FedPromptError("the bank has no soft prompt of this model; choose another map", code="no-soft-prompt")
         index, wanted = index_of_soft(ws.bank, folder, space, width), None
     with index.lock:
         rows = np.arange(len(index.numbers)) if wanted is None else np.flatnonzero(np.isin(index.numbers, wanted))

@@ -75,9 +75,7 @@ def search(
         FedPromptError: neither or both of text and like, or a limit out of bounds.
     """
     if (not text) == (like is None):
-        raise FedPromptError(
-            "search for a text, or for prompts like another one; give one of the two", code="text-or-prompt"
-        )
+        raise FedPromptError("search for a text or for prompts similar to another one, not both", code="text-or-prompt")
     if not 1 <= limit <= MOST:
         raise FedPromptError(f"a search returns 1 to {MOST:,} prompts, not {limit}", code="search-bounds")
     wanted = wanted or Filter()

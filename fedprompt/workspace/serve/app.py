@@ -63,12 +63,10 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
     from starlette.responses import JSONResponse, Response, StreamingResponse
 
     if not prompt.fields:
-        raise PromptError(
-            f"prompt '{prompt.name}' has no field that a message could fill; serve another one", code="no-field"
-        )
+        raise PromptError(f"prompt '{prompt.name}' has no field for a message; serve another one", code="no-field")
     if prompt.local.shows_cases:
         raise PromptError(
-            f"prompt '{prompt.name}' shows a site's own demonstrations, which a server has none of",
+            f"prompt '{prompt.name}' shows a site's own examples, and a server has none",
             code="sites-demonstrations",
         )
     names = tuple(dict.fromkeys((reference, prompt.id)))
@@ -89,7 +87,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
         if name not in names:
             known = " and ".join(f"'{one}'" for one in names)
             raise Refused(
-                f"no such model; this server has {known}", param="model", openai="model_not_found", status=404
+                f"unknown model; this server has {known}", param="model", openai="model_not_found", status=404
             )
 
     async def read(
@@ -110,7 +108,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
 
     async def answer(request: ChatRequest | CompletionRequest) -> Response:
         if one_at_a_time.statistics().tasks_waiting >= MOST_WAITING:
-            raise Refused("too many requests wait; try again later", openai="overloaded", status=503)
+            raise Refused("too many requests are waiting; try again later", openai="overloaded", status=503)
         answered = await run_sync(_answered, prompt, request, told, limiter=one_at_a_time)
         if not request.stream:
             return JSONResponse(reply(answered))
@@ -129,7 +127,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
     def failed(error: Exception) -> Response:
         # The kind alone: an error's message may quote the request.
         log.error("a request failed with %s", type(error).__name__)
-        return JSONResponse(error_body("the server failed to answer; its log has the kind of error", SERVER), 500)
+        return JSONResponse(error_body("the server failed to answer; see its log", SERVER), 500)
 
     @app.get("/v1/models")
     async def models(received: Received) -> Response:
@@ -163,7 +161,7 @@ def make_app(prompt: BankPrompt, reference: str, token: str) -> "FastAPI":
     @app.exception_handler(HTTPException)
     async def missing(received: Received, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        said = "this server has /v1/models, /v1/completions and /v1/chat/completions"
+        said = "this server has only /v1/models, /v1/completions and /v1/chat/completions"
         return JSONResponse(error_body(said, INVALID), status)
 
     return app

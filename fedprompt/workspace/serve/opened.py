@@ -140,14 +140,12 @@ class PromptBank:
         name, at, _ = reference.partition("@")
         mine = [tag for tag in known if tag.startswith(f"{name}@")]
         if mine and not at:
-            several = "it stands for several prompts: " if len({known[tag] for tag in mine}) > 1 else ""
-            raise BankError(
-                f"'{name}' is a name without a tag; {several}give {' or '.join(sorted(mine))}", code="name-without-tag"
-            )
+            several = "it points to several prompts: " if len({known[tag] for tag in mine}) > 1 else ""
+            raise BankError(f"'{name}' has no tag; {several}give {' or '.join(sorted(mine))}", code="name-without-tag")
         nearest = did_you_mean(reference, mine or known)
         raise BankError(
-            f"no prompt is tagged '{reference}'{nearest}; 'fedprompt bank tags' shows the tags, "
-            "and an id begins with 'p1:'",
+            f"no prompt is tagged '{reference}'{nearest}; 'fedprompt bank tags' shows the tags, and an id "
+            "starts with 'p1:'",
             code="no-such-tag",
         )
 
@@ -165,8 +163,8 @@ def open_bank(home: Path | str | None = None) -> PromptBank:
     chosen = default_home() if home is None else Path(home).expanduser().absolute()
     if not os.environ.get("FEDPROMPT_BANK_URL") and not Home(chosen).bank.is_file():
         raise BankError(
-            f"there is no bank in {chosen}; name the home folder that has one, or fill this one: 'fedprompt demo' or "
-            "'fedprompt import FILE'",
+            f"there is no bank in {chosen}; give a home folder that has one, or fill this one with 'fedprompt "
+            "demo' or 'fedprompt import FILE'",
             code="no-bank",
         )
     return PromptBank(open_workspace(chosen))

@@ -185,7 +185,7 @@ class ChatRequest(Request):
     @classmethod
     def _one_has_a_text(cls, messages: list[UserMessage | EmptyMessage]) -> list[UserMessage | EmptyMessage]:
         if sum(isinstance(one, UserMessage) for one in messages) != 1:
-            raise ValueError("one message is from the user")
+            raise ValueError("send one message from the user")
         return messages
 
     @property
@@ -246,20 +246,20 @@ def decoding_of(request: Request, answer: Answer) -> Decoding | None:
     """
     for name, refused in request.refused.items():
         if refused:
-            raise Refused(f"a prompt of a bank gives one answer as it is; leave '{name}' out", param=name)
+            raise Refused(f"a prompt of a bank gives one fixed answer; leave '{name}' out", param=name)
     if not 0 <= (request.temperature or 0) <= 2:
         raise Refused("give a temperature of 0 to 2", param="temperature")
     if answer.type == "choice":
         if (request.temperature or 0) > ALMOST_GREEDY:
-            raise Refused("the likeliest label is the answer and none is drawn; give 0", param="temperature")
+            raise Refused("the answer is the most likely label, without sampling; give 0", param="temperature")
         return None
     if request.alternatives is not None:
-        raise Refused("this prompt writes free text, which comes without likelihoods", param="logprobs")
+        raise Refused("this prompt generates free text, which has no likelihoods", param="logprobs")
     for name in ("frequency_penalty", "presence_penalty"):
         if getattr(request, name):
-            raise Refused(f"text is written without penalties; leave '{name}' out", param=name)
+            raise Refused(f"text is generated without penalties; leave '{name}' out", param=name)
     if getattr(request, "best_of", None) not in (None, 1):
-        raise Refused("a prompt of a bank gives one answer as it is; leave 'best_of' out", param="best_of")
+        raise Refused("a prompt of a bank gives one fixed answer; leave 'best_of' out", param="best_of")
     if request.limit is not None and request.limit < 1:
         name = "max_completion_tokens" if request.limit != request.max_tokens else "max_tokens"
         raise Refused("give at least 1, or leave it out", param=name)
@@ -293,12 +293,13 @@ def refusal(error: Unfit) -> Refused:
         return Refused(f"the body {error.reason}", openai="request_too_large")
     if where is not None and where.startswith("messages"):
         return Refused(
-            "send one message, with the role 'user' and text as its content: the bank's prompt is everything before it",
+            "send one message with the role 'user' and text as its content. The bank's prompt provides "
+            "everything before it",
             param=where,
             openai="unsupported_value",
         )
     if where == "prompt":
         return Refused(
-            "send one text as 'prompt'; several, or tokens, are not taken", param=where, openai="unsupported_value"
+            "send one text as 'prompt'; lists and tokens are not supported", param=where, openai="unsupported_value"
         )
     return Refused(f"'{where}': {error.reason}", param=where, openai="unsupported_value")

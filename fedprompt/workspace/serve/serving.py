@@ -78,8 +78,8 @@ def token_of(home: Path | None = None, path: Path | None = None) -> Token:
     text = held.decode("utf-8", "replace").strip()
     if not SHORTEST_TOKEN <= len(text) <= LONGEST_TOKEN or not _TOKEN.fullmatch(text):
         raise FedPromptError(
-            f"{chosen} holds no token: one line of {SHORTEST_TOKEN} to {LONGEST_TOKEN} letters, digits and signs; "
-            "take the file away, and a new one is made",
+            f"{chosen} has no valid token, which is one line of {SHORTEST_TOKEN} to {LONGEST_TOKEN} letters, "
+            "digits and signs; delete the file to get a new one",
             code="no-token",
         )
     return Token(text, chosen, new)
@@ -154,7 +154,9 @@ def _await_start(server: object, thread: threading.Thread) -> None:
     end = time.monotonic() + START_SECONDS
     while not getattr(server, "started", False):
         if not thread.is_alive() or time.monotonic() > end:
-            raise FedPromptError("the server did not start; 'fedprompt --verbose serve' says more", code="server-ended")
+            raise FedPromptError(
+                "the server did not start; 'fedprompt --verbose serve' shows details", code="server-ended"
+            )
         time.sleep(0.01)
 
 
@@ -174,6 +176,6 @@ def _bound(host: str, port: int) -> socket.socket:
         return made
     except OSError as error:
         raise FedPromptError(
-            f"{host} port {port} cannot be taken ({error.strerror}); give another with --port, or 0 for a free one",
+            f"{host} port {port} is not available ({error.strerror}); give another with --port, or 0 for a free one",
             code="port-taken",
         ) from error

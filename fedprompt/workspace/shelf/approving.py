@@ -28,7 +28,7 @@ def ask_for(ws: Workspace, prompt: str, tag: str, person: Person) -> EventRow:
     row = ws.bank.prompt_row(prompt)
     body = tag_body(tag, {"asked_as": person.mark, "asked_by": person.label})
     if any(_of(one) == (body["name"], body["tag"]) for one in ws.bank.asked(row.id)):
-        raise BankError(f"{tag} was asked for already and waits for an operator", code="asked-already")
+        raise BankError(f"{tag} is already requested and waits for an operator", code="asked-already")
     return ws.bank.record_event("ask", row.id, body, by=person.label, signer=home_signer(ws.home))
 
 
@@ -42,7 +42,7 @@ def why_not_approve(asked: EventRow, person: Person) -> str | None:
     if (why := person.why_not("production")) is not None:
         return why
     if not person.mark or person.mark == asked.body.get("asked_as"):
-        return "You asked for it yourself; another operator has to approve it."
+        return "You requested this tag yourself. Another operator must approve it."
     return None
 
 
@@ -109,7 +109,7 @@ def drop_tag(ws: Workspace, tag: str, person: Person) -> EventRow:
 def _asked(ws: Workspace, event: str) -> EventRow:
     found = next((one for one in ws.bank.asked() if one.id == event), None)
     if found is None:
-        raise BankError("this was answered meanwhile; load the page again", code="answered-meanwhile")
+        raise BankError("this request was already answered; reload the page", code="answered-meanwhile")
     return found
 
 

@@ -11,9 +11,8 @@ from fedprompt.workspace.home import Home
 __all__ = ["CasesOfStudy", "SiteCases", "site_cases"]
 
 GIVES_AWAY = (
-    "this site forgets over which cases it has answered: whoever compares its next answers with earlier ones can learn "
-    "about the cases that were added or removed in between, to the single case where it was one. What was asked stays "
-    "asked: no exact question is given back"
+    "this site forgets which cases its earlier answers used. Comparing later with earlier answers can then "
+    "reveal the cases added or removed in between, even a single case. Exact questions stay counted"
 )
 
 

@@ -56,14 +56,14 @@ def site_init(home: Home, invite: Path, *, out: Path | None = None) -> Requested
         invitation = checked_value(Invitation, read_json(invite) or {}, _INVITATION)
     except Unfit as error:
         raise FederationError(
-            f"{invite}, {error.field}: not an invitation that 'fedprompt hub invite' wrote", code="not-an-invitation"
+            f"{invite}, {error.field}: this is not an invitation from 'fedprompt hub invite'", code="not-an-invitation"
         ) from None
     from fedprompt.federation.transports.flare.enrol import read_request, request
 
     site = EnrolledSite(invitation.site, SiteFolder(home.sites / invitation.site))
     if site.kit.exists():
         raise FederationError(
-            f"{site.folder.path}: '{site.name}' has joined '{site.about['federation']}' already", code="joined-already"
+            f"{site.folder.path}: '{site.name}' has already joined '{site.about['federation']}'", code="joined-already"
         )
     site.folder.prepare()
     made = request(site.requested, federation=invitation.federation, site=site.name, org=invitation.org)

@@ -30,7 +30,7 @@ def site_join(home: Home, kit: Path, *, site: str | None = None) -> Joined:
     chosen = enrolled(home, site)
     if chosen.kit.exists():
         raise FederationError(
-            f"{chosen.kit}: '{chosen.name}' has joined already; move the folder away to join anew",
+            f"{chosen.kit}: '{chosen.name}' has already joined; move the folder away to join again",
             code="joined-already",
         )
     about = chosen.about

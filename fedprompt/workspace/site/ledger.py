@@ -80,8 +80,8 @@ def site_ledger(home: Home, *, site: str | None = None, head: str | None = None)
     entries = ledger.entries()
     if head is not None and ledger.trail(head) is None:
         raise LedgerError(
-            f"{ledger.path}: it does not hold the head {head[:16]}... that the hub recorded, so entries were "
-            "removed or rewritten; restore a backup",
+            f"{ledger.path} does not contain the head {head[:16]}... that the hub recorded, so entries were "
+            "removed or changed; restore a backup",
             code="ledger-rewritten",
         )
     rows = []
@@ -121,13 +121,13 @@ def site_ledger_show(home: Home, number: int, *, site: str | None = None) -> Ent
     entries = chosen.folder.ledger.entries()
     if not 1 <= number <= len(entries):
         raise LedgerError(
-            f"{chosen.folder.ledger.path}: there is no entry {number}; there are {len(entries)}", code="no-such-entry"
+            f"{chosen.folder.ledger.path} has no entry {number}; it has {len(entries)} entries", code="no-such-entry"
         )
     entry = entries[number - 1]
     data = chosen.folder.replies.data(entry.sha256)
     if data is None or hashlib.sha256(data).hexdigest() != entry.sha256:
         raise LedgerError(
-            f"{chosen.folder.replies.path}: the bytes of entry {number} are not kept, or were changed",
+            f"{chosen.folder.replies.path}: the bytes of entry {number} are missing or were changed",
             code="bytes-missing",
         )
     parcel = unpack_reply(data)

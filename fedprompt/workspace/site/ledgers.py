@@ -78,7 +78,7 @@ def _demo(folder: str) -> str:
     if found is None:
         return folder
     seed, cases, held = found.groups()
-    return f"demo of seed {seed}: {cases} cases to tune on, {held} held out twice"
+    return f"demo of seed {seed}: {cases} tuning cases, {held} each for validation and test"
 
 
 def read_ledger(site: str, path: Path) -> LedgerView:
@@ -98,9 +98,7 @@ def _line(entry: Entry) -> LedgerLine:
     try:
         time = datetime.fromisoformat(entry.time)
     except ValueError as error:
-        raise LedgerError(
-            f"entry {entry.number} has no time that can be read; restore a backup", code="damaged"
-        ) from error
+        raise LedgerError(f"entry {entry.number} has no readable time; restore a backup", code="damaged") from error
     at = f"{time.day} {time:%b %H:%M}"
     return LedgerLine(entry.number, time, entry.decision, entry.study, entry.size, f"On {at} {_what(entry)}")
 
@@ -110,12 +108,12 @@ def _what(entry: Entry) -> str:
     if entry.decision == "call":
         host, size = message.get("host", "an unknown host"), counted(message.get("bytes", entry.size))
         cases = _cases(message.get("cases"))
-        return f"texts were sent to {host}: {size} bytes in {counted(message.get('calls'))} calls, for {cases}."
+        return f"the site sent texts to {host}: {size} bytes in {counted(message.get('calls'))} calls, for {cases}."
     if entry.decision == "refused":
         code = str(message.get("code", "failed"))
-        return f"it refused to answer: {_refused(code)}. {counted(entry.size)} bytes left, with that code alone."
-    again = " once more, the same bytes as before" if entry.decision == "resent" else ""
-    return f"this left{again}: {counted(entry.size)} bytes, {_content(message, entry.arrays)}."
+        return f"the site refused to answer: {_refused(code)}. It sent only that code ({counted(entry.size)} bytes)."
+    again = " again, with the same bytes" if entry.decision == "resent" else ""
+    return f"the site sent{again} {counted(entry.size)} bytes: {_content(message, entry.arrays)}."
 
 
 def _content(message: Mapping[str, Any], arrays: Mapping[str, list[int]]) -> str:

@@ -48,8 +48,8 @@ def why_not_listed(source: Source, policy: Policy) -> str | None:
         return None
     listed = ",".join((*policy.models, source.name))
     return (
-        f"this site's policy does not list the model '{source.name}', whose source is {source.told}, so nothing was "
-        f"loaded or fetched; if the site may load it, run 'fedprompt site policy --models {listed}'"
+        f"this site's policy does not allow the model '{source.name}' ({source.told}), so nothing was loaded "
+        f"or downloaded; to allow it, run 'fedprompt site policy --models {listed}'"
     )
 
 

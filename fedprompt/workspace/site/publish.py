@@ -86,19 +86,19 @@ def site_publish(
     chosen = enrolled(ws.home, site)
     if not chosen.kit.exists():
         raise FederationError(
-            f"'{chosen.name}' has not joined yet, so there is no hub to publish to; join first", code="not-joined"
+            f"'{chosen.name}' has not joined yet, so it has no hub to publish to; join first", code="not-joined"
         )
     accepted = chosen.the_study(study)
     prompt = ws.bank.prompt(template)
     if prompt.soft is not None:
         raise FederationError(
-            f"'{prompt.name}' has a soft prompt, and only the text of a template can be published", code="words-only"
+            f"'{prompt.name}' has a soft prompt, but only a template's text can be published", code="words-only"
         )
     shown = Shown(
         prompt.name, _text(prompt.template), repeated(prompt.template, cases_of(data, accepted.study, columns))
     )
     if not confirm(shown):
-        raise FederationError("nothing was published, since it was not confirmed", code="not-confirmed")
+        raise FederationError("nothing was published, because it was not confirmed", code="not-confirmed")
     folder = chosen.folder
     budget = min(accepted.study.privacy.replies, folder.policy.replies)
     gate = Gate(folder.ledger, folder.replies, study=accepted.digest, budget=budget)
@@ -108,7 +108,7 @@ def site_publish(
         reply = PublishReply(task=task, prompt=prompt.id, template=_spec(prompt))
     except ValidationError as error:
         raise FederationError(
-            f"'{prompt.name}' cannot travel ({first_fault(error).reason}); keep it under a plainer name, or shorter",
+            f"'{prompt.name}' cannot be sent ({first_fault(error).reason}); use a plainer or shorter name",
             code="not-well-formed",
         ) from error
     sent = gate.again(question) or gate.send(reply, question=question)

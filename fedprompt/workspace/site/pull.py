@@ -106,7 +106,9 @@ def keep_release(site: EnrolledSite, data: bytes) -> Path:
         FederationError, ExportError: it is not one of this site's federation, or an old one; nothing is kept.
     """
     if len(data) > MAX_RELEASE_BYTES:
-        raise ExportError(f"a release larger than {MAX_RELEASE_BYTES:,} bytes came and was not kept", code="too-large")
+        raise ExportError(
+            f"a release larger than {MAX_RELEASE_BYTES:,} bytes arrived and was not saved", code="too-large"
+        )
     folder = _received(site)
     folder.mkdir(mode=0o700, exist_ok=True)
     temporary = folder / f".{os.getpid()}.zip"
@@ -152,7 +154,8 @@ def site_pull(
     chosen = enrolled(ws.home, site)
     if not chosen.kit.exists():
         raise FederationError(
-            f"'{chosen.name}' has not joined yet, so it cannot tell who signed a release; join first", code="not-joined"
+            f"'{chosen.name}' has not joined yet, so it cannot check a release's signature; join first",
+            code="not-joined",
         )
     opened, path = _opened(chosen, file, number)
     if data is None:
@@ -219,8 +222,8 @@ def _kept_unscored(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path
     """
     if opened.pack is None:
         raise FederationError(
-            f"{path}: this release holds no pack of shared prompts, so without cases there is nothing to do with it; "
-            "give your file of cases with --data FILE",
+            f"{path}: this release has no pack of shared prompts, so it needs your cases; give your file with "
+            "--data FILE",
             code="nothing-shared",
         )
     pulled = _kept(ws, site, opened, path, opened.pack.pack.study)
@@ -263,7 +266,7 @@ def _keep_pack(ws: Workspace, site: EnrolledSite, opened: Opened, path: Path) ->
         return None, stale
     if path.is_dir():
         raise FederationError(
-            f"{path}: a pack is kept as the file that the hub signed; give the release's zip", code="not-a-file"
+            f"{path}: a pack is saved as the file that the hub signed; give the release's zip file", code="not-a-file"
         )
     return keep_pack(ws.home, path.read_bytes(), study=opened.pack.pack.study, federation=federation), stale
 
@@ -276,12 +279,15 @@ def _pack_sentences(found: ReleasePulled) -> list[str]:
     """Return what is to be done with the shared prompts, in sentences without their last full stop."""
     told = []
     if found.pack_name is not None:
-        told.append(f"Shared prompts came with it: 'fedprompt adapt --pack {shlex.quote(found.pack_name)}' uses them")
+        told.append(
+            "The release contains shared prompts; use them with 'fedprompt adapt --pack "
+            f"{shlex.quote(found.pack_name)}'"
+        )
     elif found.pack is not None:
-        told.append("Its shared prompts were superseded by a newer release, so they are not kept")
+        told.append("A newer release replaces these shared prompts, so they are not saved")
     if found.to_adapt:
         told.append(
-            "These adapted prompts were made from a pack that is superseded, because a site that gave to it has left: "
+            "These adapted prompts come from a replaced pack, because a contributing site has left: "
             f"{', '.join(found.to_adapt)}; adapt again with the newer pack"
         )
     return told
@@ -310,16 +316,19 @@ def _record(ws: Workspace, opened: Opened, templates: list[Prompt], digest: str)
 
 def _sentence(found: ReleasePulled, nominated: str, best: Prompt, cases: int) -> str:
     values = {row.prompt: row.value or 0.0 for row in found.results}
-    told = f"on {cases} validation cases of '{found.site}' the released prompt scores {100 * values[nominated]:.1f} %"
+    told = (
+        f"on {cases} validation cases of '{found.site}', the released prompt has an accuracy of "
+        f"{100 * values[nominated]:.1f} %"
+    )
     difference = found.difference
     if difference is None:
-        return f"{told}; it is the template that is best here"
-    told += f", the best template here ('{best.name}') {100 * values[best.id]:.1f} %"
+        return f"{told}; it is the best template here"
+    told += f", and the best template here ('{best.name}') {100 * values[best.id]:.1f} %"
     change, span = points(difference.value), f"{points(difference.low)} to {points(difference.high)}"
     if not difference.distinguishable:
-        return f"{told}: a difference of {change} points ({span}), not yet distinguishable"
+        return f"{told}. The difference of {change} points ({span}) is not significant"
     word = "better" if difference.value > 0 else "worse"
-    return f"{told}: a difference of {change} points ({span}), so it is {word} here"
+    return f"{told}. The difference is {change} points ({span}), so the released prompt is {word} here"
 
 
 def _received(site: EnrolledSite) -> Path:
@@ -344,7 +353,7 @@ def _opened(site: EnrolledSite, file: Path | None, number: int | None) -> tuple[
             return opened, path
     told = f"release number {number}" if files else "release"
     raise FederationError(
-        f"no {told} came to '{site.name}' yet; ask the hub's operator for the file, or for 'fedprompt hub release "
-        "--send' while 'fedprompt site run' runs here",
+        f"'{site.name}' has no {told} yet; ask the hub's operator for the file, or for 'fedprompt hub "
+        "release --send' while 'fedprompt site run' is running here",
         code="no-release",
     )

@@ -117,8 +117,8 @@ def site_rehearse(
     accepted = chosen.the_study(study)
     if is_chat(accepted.study.model) and chat_settings(accepted.study.model, read_machine(home.path)).remote:
         raise FederationError(
-            f"a rehearsal asks the model, and '{accepted.study.model}' runs on another machine, so that cases would "
-            "leave and calls be paid for; 'fedprompt score --dry-run' says what it would take",
+            f"a rehearsal runs the model, but '{accepted.study.model}' is on another machine, so cases would "
+            "leave and calls would cost money; use 'fedprompt score --dry-run' for an estimate",
             code="may-not-be-sent",
         )
     if accepted.study.pretraining is not None:

@@ -22,16 +22,16 @@ from fedprompt.workspace.site.permitted import ModelLoaded, model_loaded
 __all__ = ["HubKnown", "LeftRow", "Network", "SiteReport", "StudyAnswered", "site_report"]
 
 NOT_PROTECTED = (
-    "Exact scores disclose something: someone who may ask about as many exact questions as there are cases can work "
-    "out single cases. A study without a privacy budget adds no noise; what bounds them is min_cases, min_cell, the "
-    "lifetime count, and that new cases enter in blocks.",
-    "A soft prompt tuned without noise can carry traces of the cases it was tuned on. Treat it as derived from them.",
-    "The hub learns how many cases each split and label has, when this site is online, and its network address.",
-    "Whoever can act as this user, or as root, on this machine can read the home folder and the cases.",
-    "A certificate that was revoked is refused by the hub's list of barred sites, not by a revocation list.",
-    "What single sites score is seen by the hub, and by the other sites where an accepted study says 'scores: sites'. "
-    "A mean over two sites tells each of them what the other scores.",
-    "The text of a template that was published cannot be taken back.",
+    "Exact scores reveal information: after about as many exact questions as cases, an attacker can infer single "
+    "cases. A study without a privacy budget adds no noise. The limits are min_cases, min_cell, the lifetime count and "
+    "the entry of new cases in blocks.",
+    "A soft prompt tuned without noise can carry traces of its tuning cases. Treat it as derived from them.",
+    "The hub learns the number of cases per split and label, when this site is online, and its network address.",
+    "Anyone who acts as this user or as root on this machine can read the home folder and the cases.",
+    "The hub refuses revoked certificates by its own list of excluded sites, not by a revocation list.",
+    "The hub sees the scores of single sites. Other sites see them if an accepted study has 'scores: sites'. A "
+    "mean over two sites reveals the other site's score to each of them.",
+    "The text of a published template cannot be recalled.",
 )
 
 
@@ -186,10 +186,10 @@ def _page(found: SiteReport) -> str:
     ]
     seen = {"hub": "the hub alone", "sites": "the hub and the other sites"}
     studies = [
-        f"- {s.study}, `{s.digest}`, accepted {s.accepted}; its scores are seen by {seen[s.scores]}; "
-        f"its model is '{s.loads.model}', from {s.loads.model_from or 'an unknown source'}"
+        f"- {s.study}, `{s.digest}`, accepted {s.accepted}. Its scores are visible to {seen[s.scores]}. Its "
+        f"model is '{s.loads.model}', from {s.loads.model_from or 'an unknown source'}"
         + (f", digest `{s.loads.model_digest}`" if s.loads.model_digest else "")
-        + "".join(f"; agreed with it: {sentence}" for sentence in s.agreed)
+        + "".join(f"; with it, the site agreed: {sentence}" for sentence in s.agreed)
         for s in found.studies
     ] or ["- none"]
     questions = [f"- {one.sentence}" for one in found.questions] or ["- none"]
@@ -211,7 +211,7 @@ def _page(found: SiteReport) -> str:
             "",
             "`fedprompt site ledger --show N` prints exactly the bytes of entry N. A reply is one of a closed list of",
             "forms: numbers, bounded arrays, ids, words from a list. No text of a case has a place there. Numbers are",
-            "exact sums, which can disclose single cases to whoever may ask enough: see below.",
+            "exact sums, which can disclose single cases to anyone who may ask enough: see below.",
             "",
             "**Exact questions** that its cases have answered over their lifetime (a prompt's score, or two compared):",
             "",

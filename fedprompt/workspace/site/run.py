@@ -64,8 +64,8 @@ def open_worker(
     model = shared_model(accepted.study, home.path)
     if accepted.study.digest(model.info.digest) != accepted.digest:
         raise StudyError(
-            f"'{accepted.study.study}' was accepted with another model, or by another version of fedprompt; look at it "
-            "with 'fedprompt site study show FILE' and accept it again",
+            f"'{accepted.study.study}' was accepted with another model, or by another version of fedprompt; "
+            "review it with 'fedprompt site study show FILE' and accept it again",
             code="other-model",
         )
     cases = cases_of(data, accepted.study, columns)
@@ -111,11 +111,12 @@ def site_run(
     about = chosen.about
     if not chosen.kit.exists():
         raise FederationError(
-            f"'{chosen.name}' has not joined yet; 'fedprompt site join KIT' does, with the hub's kit", code="not-joined"
+            f"'{chosen.name}' has not joined yet; join with the hub's kit: 'fedprompt site join KIT'", code="not-joined"
         )
     if chosen.running is not None:
         raise FederationError(
-            f"'{chosen.name}' runs already, as process {chosen.running['pid']}; end that one first", code="runs-already"
+            f"'{chosen.name}' is already running, as process {chosen.running['pid']}; stop that process first",
+            code="runs-already",
         )
     accepted = chosen.the_study(study)
     say(f"loading {accepted.study.model} and {data.name}")
@@ -133,7 +134,10 @@ def site_run(
     def answer(header: Header, task: bytes) -> tuple[dict[str, Any], bytes]:
         try:
             if header.get("kind") == "release":
-                say(f"a release came from the hub: {keep_release(chosen, task).name}; 'fedprompt site pull' takes it")
+                say(
+                    f"received a release from the hub: {keep_release(chosen, task).name}; get it with 'fedprompt "
+                    "site pull'"
+                )
                 return {}, b""
             out = worker.handle(task)
         except FedPromptError as error:  # nothing leaves but that it failed
@@ -158,8 +162,8 @@ def site_run(
             engine.tend()
             write_json(running, {"pid": os.getpid(), "study": accepted.digest, "since": now()})
             say(
-                f"'{chosen.name}' answers the study '{accepted.study.study}' and dials out to "
-                f"{about['host']}:{about['port']}; Ctrl-C ends it"
+                f"'{chosen.name}' answers the study '{accepted.study.study}' and connects to "
+                f"{about['host']}:{about['port']}; press Ctrl-C to stop"
             )
             cleaned = time.monotonic()
             while not stop.wait(0.5):
@@ -171,7 +175,7 @@ def site_run(
             isinstance(worker, Worker)
             and (judge := judge_paid(home.path, accepted.study, [worker.side.resources])) is not None
         ):
-            say(f"{told_calls(judge)} since this process began; 'fedprompt site status' has the sum")
+            say(f"{told_calls(judge)} since this process started; 'fedprompt site status' has the total")
     finally:
         running.unlink(missing_ok=True)
         shutil.rmtree(sockets, ignore_errors=True)

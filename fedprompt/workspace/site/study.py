@@ -48,15 +48,15 @@ __all__ = [
 BYTES_A_NUMBER = {"float32": 4, "float16": 2, "int8": 1}
 ENVELOPE = 1200  # a reply's JSON, and a little
 RELEASED = (
-    "the hub may release the prompt that this site tunes alone, signed, to every site of the federation, those that "
-    "join later included; a released copy cannot be called back"
+    "the hub may release this site's own tuned prompt, signed, to every site of the federation, including "
+    "later ones. Released copies cannot be recalled"
 )
 
 
 DETAILS = {
-    "templates": ", its right answers rounded to about the root of the number of cases",
-    "totals": ", its right answers exactly",
-    "all": ", exactly, a confusion matrix and calibration bins among it",
+    "templates": ", with correct answers rounded to about the square root of the number of cases",
+    "totals": ", with exact correct answers",
+    "all": ", exact, with a confusion matrix and calibration bins",
 }
 
 
@@ -148,8 +148,8 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
     assert shown.digest is not None  # of a model that is listed it is known
     if digest is not None and shown.digest != digest:
         raise StudyError(
-            f"{file}: its digest on this machine is {shown.digest}, not {digest}; the file or the model differs "
-            "from the hub's",
+            f"{file}: its digest on this machine is {shown.digest}, not {digest}; the file or the model "
+            "differs from the hub's",
             code="another-content",
         )
     _named(file, study, chosen)
@@ -158,24 +158,24 @@ def site_study_accept(home: Home, file: Path, *, digest: str | None = None, site
     own, dp = chosen.folder.policy.epsilon, study.dp
     if dp is not None and own is not None and dp.epsilon > own:
         raise StudyError(
-            f"{file}: this study spends an epsilon of {dp.epsilon:g}, and this site's policy allows {own:g} in all "
-            "studies together, so it would stop halfway; change the policy with 'fedprompt site policy --epsilon', or "
-            "ask the hub's operator for less",
+            f"{file}: this study spends an epsilon of {dp.epsilon:g}, but this site's policy allows {own:g} in "
+            "all studies together. Change the policy with 'fedprompt site policy --epsilon', or ask the hub's "
+            "operator for less",
             code="privacy-spent",
         )
     drawn, floor = cases_a_round(study), chosen.folder.policy.min_cases
     if shown.parameters > chosen.folder.policy.parameters:
         raise StudyError(
-            f"{file}: its rounds move {shown.parameters:,} numbers, and this site's policy allows "
-            f"{chosen.folder.policy.parameters:,}, so no round would be answered; if the site may move so many, run "
+            f"{file}: its rounds move {shown.parameters:,} numbers, but this site's policy allows "
+            f"{chosen.folder.policy.parameters:,}, so no round would be answered. To allow them, run "
             f"'fedprompt site policy --parameters {shown.parameters}'",
             code="too-large-a-tunable",
         )
     if study.moves is not None and drawn < floor and (dp is None or not dp.tunes):
         raise StudyError(
-            f"{file}: a round of this study draws at most {drawn} cases (steps times tuning.batch), and by this site's "
-            f"policy nothing over fewer than {floor} cases leaves, so no round could be answered; lower the bound with "
-            "'fedprompt site policy --min-cases', or ask the hub's operator for more steps or a larger batch",
+            f"{file}: a round of this study draws at most {drawn} cases (steps times tuning.batch), but this "
+            f"site's policy needs at least {floor} cases per number. Lower the limit with 'fedprompt site "
+            "policy --min-cases', or ask the hub's operator for more steps or a larger batch",
             code="too-few-cases",
         )
     accepted = now()
@@ -202,8 +202,8 @@ def _named(file: Path, study: Study, site: EnrolledSite) -> None:
     identity = site_identity(site.folder.key)
     if sums.sites is None:
         raise StudyError(
-            f"{file}: the study asks for secure sums and names no sites, so that the hub could add sites of its own; "
-            f"ask its operator to list the key of every site under 'rounds: secure_sums: sites' (yours: {identity})",
+            f"{file}: the study asks for secure sums but names no sites, so the hub could add its own. Ask its "
+            f"operator to list the key of every site under 'rounds: secure_sums: sites' (yours: {identity})",
             code="sites-not-named",
         )
     if sums.sites.get(site.name) != identity:
@@ -224,7 +224,8 @@ def site_study_decline(home: Home, wanted: str, *, site: str | None = None) -> D
     found = chosen.the_study(wanted)
     if chosen.running is not None and chosen.running["study"] == found.digest:
         raise FederationError(
-            f"'{chosen.name}' answers that study now; end 'fedprompt site run' first, or pause it", code="runs-already"
+            f"'{chosen.name}' is answering that study now; stop or pause 'fedprompt site run' first",
+            code="runs-already",
         )
     _file(chosen, found.digest).unlink()
     return Declined(chosen.name, found.digest, found.study.study)
@@ -251,19 +252,19 @@ def _at_first(study: Study) -> list[str]:
     """Return what leaves before any round."""
     if study.dp is None:
         return [
-            "how many cases each split and each label has",
-            "sums and counts of each template's score on validation, a confusion matrix and calibration bins among "
-            "them",
+            "the number of cases per split and per label",
+            "sums and counts of each template's score on validation, with a confusion matrix and calibration bins",
         ]
     if "scores" not in study.dp.covers:
         return [
             "how many cases each split has, with noise on the number of tune cases",
-            "sums and counts of each template's score on validation, without noise, a confusion matrix and calibration "
-            "bins among them",
+            "sums and counts of each template's score on validation, without noise, with a confusion matrix and "
+            "calibration bins",
         ]
     return [
         "about how many cases each split has" + ("" if study.dp.tunes else ", exactly of tune"),
-        "how many validation cases each template answers right, with noise, and no confusion matrix",
+        "the number of validation cases that each template answers correctly, with noise and without a "
+        "confusion matrix",
     ]
 
 
@@ -281,13 +282,13 @@ def _described(
             f"each round, the new prompt's score on validation{DETAILS[study.privacy.details]}",
         ]
     if study.rounds.groups is not None:
-        leaves.append(f"the same in {study.rounds.groups.rounds} more rounds of the group that this site is put into")
+        leaves.append(f"the same in {study.rounds.groups.rounds} more rounds of this site's group")
     if study.rounds.personal is not None:
-        leaves.append("which prompt this site keeps for itself and its score, never the prompt where it is its own")
+        leaves.append("which prompt this site keeps and its score; its own prompt never leaves")
     if study.rounds.alone:
         leaves += [
-            f"the same in {study.rounds.count} rounds of this site alone, to compare: a prompt of its own, which the "
-            "hub sends to the other sites",
+            f"the same in {study.rounds.count} rounds of this site alone, for comparison: its own prompt, "
+            "which the hub sends to the other sites",
             "scores of the prompts that the other sites tuned alone",
         ]
     if (head := head_told(study)) is not None:
@@ -295,14 +296,15 @@ def _described(
     if (worth := study.worth) is not None:
         counts = ", ".join(map(str, worth.n))
         leaves += [
-            f"the same updates, without scores, in up to {worth.folds - 1} more run{'s' if worth.folds > 2 else ''} of "
-            f"{study.rounds.count} rounds, each without another part of the sites, to measure what joining is worth",
-            f"from {counts} of its tune cases, drawn by this site: how many validation cases are answered right, alone "
-            f"and with shared prompts (up to {worth.ways + len(HOME)} whole numbers each, averaged over {worth.draws} "
-            f"draws; each takes this machine up to {worth.seconds:g} s)",
+            f"the same updates, without scores, in up to {worth.folds - 1} more "
+            f"run{'s' if worth.folds > 2 else ''} of {study.rounds.count} rounds, each without another part of "
+            "the sites, to measure the gain from joining",
+            f"after learning from {counts} of its tuning cases: the number of correct validation cases, alone "
+            f"and with shared prompts. These are up to {worth.ways + len(HOME)} whole numbers each, averaged "
+            f"over {worth.draws} draws. Each takes this machine up to {worth.seconds:g} s",
         ]
     if is_chat(study.model):
-        leaves.append("to the chat model's server, every case that is scored, if models.toml allows that server's host")
+        leaves.append("to the chat model's server: every scored case, if models.toml allows that host")
     leaves.append("scores and paired comparisons of the nominated prompts on test, counted by this site")
     if study.pretraining is not None:
         leaves = list(pretraining_told(study))

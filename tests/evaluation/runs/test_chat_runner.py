@@ -82,7 +82,7 @@ def test_an_answer_that_is_no_label_is_wrong_and_listed() -> None:
     score = score_chat(found, CASES, "test", CHOICE, "constrained")
     assert found.unparsed == (2, 5)
     assert (score.n, score.total, score.method, score.confusion) == (6, 4.0, "constrained", ())
-    assert found.run.reasons["choice"] == {"the answer is no label": 2}
+    assert found.run.reasons["choice"] == {"the answer is not a label": 2}  # wording
 
 
 def test_a_call_that_failed_is_in_no_sum() -> None:

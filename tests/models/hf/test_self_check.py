@@ -86,7 +86,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda: t.DeepseekV2Config(**SHAPE, num_key_value_heads=4, n_group=1, topk_group=1, **DEEPSEEK),
         "values of another width than its keys",
     ),
-    "DiffLlamaForCausalLM": (lambda: t.DiffLlamaConfig(**FEW), "get other numbers than alone"),
+    "DiffLlamaForCausalLM": (lambda: t.DiffLlamaConfig(**FEW), "numbers than alone"),
 }
 
 

@@ -140,4 +140,4 @@ def test_configured_servers_say_what_keeps_them_from_being_asked(
     found = {one.name: one.problem or "" for one in configured_servers(tmp_path)}
     assert found["chat:near"] == ""
     assert "set OPENAI_API_KEY" in found["chat:own"]
-    assert "may not be sent there" in found["chat:far"]
+    assert "allow = " in found["chat:far"]

@@ -90,7 +90,7 @@ def test_one_prompt_with_a_bias_goes_into_text_formats_and_says_how_to_add_it(ws
 
 def test_lines_that_compare_plain_sums_say_that_the_numbers_are_missing(ws: Workspace) -> None:
     (item,) = gathered(ws, [ONE])
-    assert not item.reading.is_plain and "add the numbers" in dropped_normalising(item)[0]
+    assert not item.reading.is_plain and "add the biases" in dropped_normalising(item)[0]
 
 
 def test_a_card_tells_weights_and_biases(ws: Workspace, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_restart_of_the_app_does_not_lose_a_running_job(tmp_path: Path) -> Non
             process.send_signal(signal.SIGTERM)
             out, _ = process.communicate(timeout=60)
             assert process.returncode == 0
-            assert out.splitlines()[-1] == "stopped; the next start resumes what is unfinished"
+            assert out.splitlines()[-1].startswith("stopped; the next start resumes")
         before = [one.prompt for one in ws.bank.rounds(ws.bank.runs(kind="federate")[0].id)]
         assert row().state == "queued" and 2 <= len(before) < ROUNDS
         with app(home) as process:

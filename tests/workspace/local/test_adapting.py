@@ -98,7 +98,7 @@ def test_how_many_are_right_is_counted_on_cases_that_were_left_out(at_home: Adap
     # Without the encoder, which this home has not fetched.
     assert set(found.ways) == {"template", "templates", "shown"} and any("encoder" in note for note in found.notes)
     assert found.difference.value == pytest.approx((found.shared - found.alone) / 16)
-    assert f"{found.alone} right alone" in found.sentence and f"{found.shared} with shared prompts" in found.sentence
+    assert f"{found.alone} correct alone" in found.sentence and f"{found.shared} with shared prompts" in found.sentence
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_what_was_measured_elsewhere_is_told_for_as_many_cases_as_were_learnt_fr
     for cases_here, at in ((16, 16), (6, 4)):
         found = adapt(ws, pack=pack, data=write_cases(tmp_path / f"{cases_here}.csv", "a", cases_here))
         assert found.at == next(one for one in curve if one.n == at)
-        assert "\N{MINUS SIGN}1.0 points" in found.sentences[-1] and "may be chance" in found.sentences[-1]
+        assert "\N{MINUS SIGN}1.0 points" in found.sentences[-1] and "not significant" in found.sentences[-1]
     one = tmp_path / "one.csv"
     one.write_text("text,answer\nfine,positive\n", encoding="utf-8")
     found = adapt(ws, pack=pack, data=one)  # from one case nothing is learnt, so it is told as none

@@ -73,7 +73,7 @@ def test_the_command_tells_how_alike_and_prints_its_json(
     texts = write_cases(tmp_path / "t.csv", "b", 20)
     words = ["distil", "small@home", "--data", str(texts), "--steps", "5", "--home", str(ws.home.path)]
     assert main(words) == 0
-    assert "of 4 texts" in capsys.readouterr().out
+    assert "on 4 texts" in capsys.readouterr().out
     assert main([*words, "--name", "more", "--json"]) == 0
     body = json.loads(capsys.readouterr().out)
     assert (body["name"], body["looked_at"], body["members"]) == ("small@more", 4, 5)

@@ -42,7 +42,7 @@ def test_the_next_free_port_is_taken_and_said() -> None:
     with taken(first):
         second = free_port(None, said.append)
     assert second > first
-    assert said[-1] == f"port 8501 is taken; using {second}"
+    assert said[-1] == f"port 8501 is in use; using {second}"
 
 
 def test_an_unknown_role_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -147,10 +147,10 @@ def test_the_app_answers_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=15)
             assert process.returncode == 0
-            assert f"fedprompt is at http://127.0.0.1:{port}" in out
+            assert f"fedprompt is running at http://127.0.0.1:{port}" in out
             assert "resuming 1 unfinished job\n" in out
             assert "the command line of this environment: " in out
-            assert out.splitlines()[-1] == "stopped; nothing is left running"
+            assert out.splitlines()[-1].startswith("stopped; ")
             assert not is_alive(ws.home, "long") and not is_alive(ws.home, "quick")
         with pytest.raises(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)

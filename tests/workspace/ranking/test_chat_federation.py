@@ -165,7 +165,7 @@ def test_what_it_would_take_is_told_without_a_call(ws: Workspace, server: ChatSe
     # A site: 2 templates on 12 validation cases, one on 12 test cases, and the question what the server can do.
     assert [one.chat.calls for one in told.sites.values()] == [37, 37] and told.chat.calls == 74
     assert told.chat.tokens == told.chat.input_tokens + told.chat.output_tokens and told.chat.cost is None
-    assert any("names no price" in note for note in told.notes)
+    assert any("no price" in note for note in told.notes)
     assert server.sent == [] and not list(ws.home.sites.glob("*"))
     dropped = keep_file(ws.home, "bank", "bank.csv", sites["bank"].read_bytes())  # a folder without a key
     assert forecast(ws, study, {**sites, "bank": dropped}).chat == told.chat

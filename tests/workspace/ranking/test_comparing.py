@@ -68,7 +68,7 @@ def test_of_one_pair_the_interval_decides_and_nothing_is_corrected(ws: Workspace
     (pair,) = compare(ws, scored(ws, [(16, 4)])).pairs
     # McNemar, exactly: 2 * sum over k <= 4 of C(20, k) / 2**20 = 2 * 6196 / 1048576
     assert pair.p_value == pytest.approx(0.011818, abs=1e-6)
-    assert pair.sentence.startswith("“p0” is better than “p1” at the one site; the difference is 12.0 points")
+    assert pair.sentence.startswith("“p0” is significantly better than “p1” at one site: the difference is 12.0 points")
     assert "corrected" not in pair.sentence
 
 
@@ -78,12 +78,12 @@ def test_of_several_pairs_the_corrected_p_value_decides_too_and_the_sentence_say
     for pair in view.pairs:
         assert pair.interval is not None and pair.interval.low > 0
         assert pair.p_adjusted == pytest.approx(5 * 0.011818, abs=1e-5)
-        assert "cannot be told apart yet, corrected for 5 pairs: the difference is 12.0" in pair.sentence
+        assert "not significantly different, corrected for 5 pairs: the difference is 12.0" in pair.sentence
 
 
 def test_a_pair_that_outlives_the_correction_is_called_better_or_worse(ws: Workspace) -> None:
     # 24 to 2 has p = 2 * 352 / 2**26 = 0.00001 and 2 to 24 the same; 5 to 5 has p = 1.
     better, worse, alike = compare(ws, scored(ws, [(24, 2), (2, 24), (5, 5)])).pairs
-    assert better.sentence.startswith("“p0” is better than “p1” at the one site, corrected for 3 pairs; the")
-    assert worse.sentence.startswith("“p0” is worse than “p2” at the one site, corrected for 3 pairs; the")
-    assert "cannot be told apart yet, corrected for 3 pairs" in alike.sentence
+    assert better.sentence.startswith("“p0” is significantly better than “p1” at one site, corrected for 3 pairs: the")
+    assert worse.sentence.startswith("“p0” is significantly worse than “p2” at one site, corrected for 3 pairs: the")
+    assert "not significantly different, corrected for 3 pairs" in alike.sentence

@@ -15,12 +15,12 @@ def test_every_row_that_is_compared_and_every_choice_of_a_site_has_its_words() -
 def test_rows_come_in_one_order_and_what_is_not_known_comes_last_under_its_key() -> None:
     assert labelled(["later", "kept", "manual"]) == [
         ("manual", "best template"),
-        ("kept", "what each site keeps"),
+        ("kept", "prompt kept by each site"),  # wording
         ("later", "later"),
     ]
 
 
 def test_a_mixture_says_its_share() -> None:
-    assert choice_words("mixture-group", 0.25) == "a mixture of its own prompt (25 %) and its group's"
-    assert choice_words("own", None) == "the prompt it tuned alone"
+    assert choice_words("mixture-group", 0.25) == "a mixture of its own prompt (25 %) and its group's prompt"  # wording
+    assert choice_words("own", None) == "the prompt it tuned alone"  # wording
     assert choice_words("of a later version", None) is None

@@ -34,7 +34,7 @@ def test_each_is_tested_against_the_best_and_corrected_for_their_number() -> Non
     assert distant.p_adjusted == pytest.approx(2 * distant.p)
     assert "do not differ" in found.power
     second = told_apart([best, run("some", 27, 1)], CASES, "validation", 0)
-    assert second.power.startswith("to tell these two apart you need about ")
+    assert second.power.startswith("about ")
 
 
 def test_every_two_are_kept_unless_there_are_many() -> None:

@@ -60,6 +60,6 @@ def test_what_a_bound_allows_is_told_with_its_number() -> None:
     assert "1,000" in told_questions(study(), 3)
     by_default = told_questions(study(privacy={"questions": None, "details": "templates"}), 3)
     assert "every 15 cases" in by_default and "60 times in 100" in by_default and "rounded" in by_default
-    assert "answer 2 rounds" in by_default and "answer 9 rounds" in told_questions(study(privacy={"updates": 9}), 3)
+    assert "at most 2 rounds" in by_default and "at most 9 rounds" in told_questions(study(privacy={"updates": 9}), 3)
     # By hand, of 50 cases: 20 questions are a part of 20/100, and 0.5 (1 + erf(0.5)) = 0.76.
     assert "76 times in 100 where a split has 50 cases" in told_questions(study(privacy={"questions": 20}), 3)

@@ -129,18 +129,18 @@ def gain(change: float, low: float, high: float) -> SiteDifference:
 @pytest.mark.parametrize(
     ("kept", "found", "said"),
     [
-        ("local_own", gain(0, 0, 0), "x keeps the prompt it tuned alone: joining neither gained nor cost it anything"),
-        ("federated", gain(0.031, 0.01, 0.05), "joining gained x 3.1 points (1.0 to 5.0): better than the prompt it "),
+        ("local_own", gain(0, 0, 0), "x keeps its own prompt, so it neither gains nor loses from joining"),
+        ("federated", gain(0.031, 0.01, 0.05), "x gained 3.1 points (1.0 to 5.0) from joining"),
         (
             "federated",
             gain(0.031, -0.01, 0.05),
-            "x: +3.1 points (\N{MINUS SIGN}1.0 to 5.0), which may be chance",
+            "x: +3.1 points (\N{MINUS SIGN}1.0 to 5.0), not significant",
         ),
-        ("manual", gain(-0.02, -0.03, -0.01), "joining cost x 2.0 points (1.0 to 3.0): worse than the prompt it "),
+        ("manual", gain(-0.02, -0.03, -0.01), "x lost 2.0 points (1.0 to 3.0) from joining"),
         (
             "manual",
             gain(-0.02, -0.05, 0.01),
-            "x: \N{MINUS SIGN}2.0 points (\N{MINUS SIGN}5.0 to 1.0), which may be chance",
+            "x: \N{MINUS SIGN}2.0 points (\N{MINUS SIGN}5.0 to 1.0), not significant",
         ),
     ],
 )
@@ -155,10 +155,10 @@ def test_the_headline_claims_only_what_the_interval_shows() -> None:
         return Difference(change, low, high, low > 0 or high < 0, {})
 
     assert headline(test, against(0.03, 0.01, 0.05)).endswith(
-        "a difference of 3.0 points (1.0 to 5.0), so it is better"
+        "3.0 points (1.0 to 5.0), so the federated prompt is better"  # wording
     )
-    assert headline(test, against(-0.03, -0.05, -0.01)).endswith("so it is worse")
-    assert headline(test, against(0.03, -0.01, 0.05)).endswith("not yet distinguishable")
+    assert headline(test, against(-0.03, -0.05, -0.01)).endswith("so the federated prompt is worse")  # wording
+    assert headline(test, against(0.03, -0.01, 0.05)).endswith("not statistically significant")
 
 
 def test_no_points_have_no_sign() -> None:

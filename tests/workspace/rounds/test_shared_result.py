@@ -106,9 +106,7 @@ def test_the_table_and_the_sentences_name_groups_and_choices(done: Done) -> None
     assert {group.prompt for group in found.groups.groups} <= ranked
 
 
-@pytest.mark.parametrize(
-    "stop", ["which sites are alike: court", "group 2, round 3", "clinic tunes a prompt of its own"]
-)
+@pytest.mark.parametrize("stop", ["similar sites: court", "group 2, round 3", "clinic tunes its own prompt"])
 def test_a_run_that_stopped_ends_with_the_same_groups_and_choices(done: Done, tmp_path: Path, stop: str) -> None:
     study, files = prepare(tmp_path)
 

@@ -75,7 +75,7 @@ def test_cases_needed_are_read_off_the_curve_alone_and_not_beyond_it() -> None:
     # By hand: .7 lies halfway between .6 at 7 and .8 at 31 cases, at sqrt(8 * 32) - 1 = 15; .85 lies beyond.
     assert points[0].needed == pytest.approx(15) and points[1].needed is None
     first, second = worth_sentences(points, [one, two])
-    assert "60 of 100 right alone and 70" in first and "about 15" in first and "than were measured" in second
+    assert "60 % alone and 70 %" in first and "about 15" in first and "than were measured" in second
     settings = settings_of_found([one, two])
     assert settings is not None and [at.n for at in settings.at] == [7, 31]
 

@@ -199,7 +199,7 @@ def test_a_study_that_releases_a_sites_own_prompt_says_so_and_the_agreement_is_k
     )
     accepted = site_study_accept(home, file)
     (sentence,) = accepted.shown.agreed
-    assert "cannot be called back" in sentence and "tunes alone" in sentence
+    assert "recalled" in sentence
     assert accepted.shown.agreed == site_study_show(home, file).agreed
     (kept,) = (home.sites / "ant" / "studies").glob("*.json")
     body = json.loads(kept.read_text(encoding="utf-8"))

@@ -40,7 +40,7 @@ def lives(hub: RunningHub, job: str) -> bool:
         try:
             return job in {one.job_id for one in session.get_system_info().job_info}
         except Exception as error:
-            raise LinkDown(f"the engine does not say what it runs ({type(error).__name__})") from error
+            raise LinkDown(f"the engine does not report its jobs ({type(error).__name__})") from error
 
 
 def running_jobs(hub: RunningHub) -> dict[str, set[str]]:
@@ -49,7 +49,7 @@ def running_jobs(hub: RunningHub) -> dict[str, set[str]]:
         try:
             rows = session.get_client_job_status() or []
         except Exception as error:
-            raise LinkDown(f"the engine does not say what sites run ({type(error).__name__})") from error
+            raise LinkDown(f"the engine does not report the sites' jobs ({type(error).__name__})") from error
     found: dict[str, set[str]] = {}
     for row in rows:
         if row.get("status") not in ("no_reply", "error"):
@@ -67,7 +67,7 @@ def bar(hub: RunningHub, site: str) -> None:
         try:
             session.disable_client(site)
         except Exception as error:
-            raise LinkDown(f"the engine did not bar '{site}' ({type(error).__name__})") from error
+            raise LinkDown(f"the engine did not exclude '{site}' ({type(error).__name__})") from error
 
 
 def clients_of(session: Any) -> set[str]:
@@ -79,7 +79,7 @@ def clients_of(session: Any) -> set[str]:
     try:
         return {client.name for client in session.get_system_info().client_info}
     except Exception as error:
-        raise LinkDown(f"the engine does not say who is connected ({type(error).__name__})") from error
+        raise LinkDown(f"the engine does not report the connected sites ({type(error).__name__})") from error
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def submit(session: Any, sites: Sequence[str], site_class: str = SITE_CLASS) -> 
         try:
             return str(session.submit_job(str(config.parents[1])))
         except Exception as error:
-            raise LinkDown(f"the engine did not take the job ({type(error).__name__})") from error
+            raise LinkDown(f"the engine did not accept the job ({type(error).__name__})") from error
 
 
 def noted_jobs(path: Path) -> dict[str, str]:

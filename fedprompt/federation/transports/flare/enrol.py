@@ -99,22 +99,22 @@ def read_request(path: Path) -> Asked:
     try:
         if not path.is_file():
             raise FederationError(
-                f"{path}: not a request that 'fedprompt site init' made; give the file that you got",
+                f"{path} is not a request from 'fedprompt site init'; give the file that you received",
                 code="not-a-request",
             )
         with path.open("rb") as file:
             data = file.read(MAX_REQUEST_BYTES + 1)
         if len(data) > MAX_REQUEST_BYTES:
-            raise FederationError(f"{path}: too large to be a request", code="too-large")
+            raise FederationError(f"{path} is too large for a request", code="too-large")
         with zipfile.ZipFile(BytesIO(data)) as archive:
             (name,) = (n for n in archive.namelist() if n.endswith(".csr"))
             if archive.getinfo(name).file_size > MAX_REQUEST_BYTES:
-                raise FederationError(f"{path}: too large to be a request", code="too-large")
+                raise FederationError(f"{path} is too large for a request", code="too-large")
             digest = hashlib.sha256(archive.read(name)).hexdigest()[:32]
             with archive.open("request.json") as about:
                 said = plain_json(about.read(_REQUEST.size + 1), _REQUEST)
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise FederationError(f"{path}: not a request that 'fedprompt site init' made", code="not-a-request") from error
+        raise FederationError(f"{path} is not a request from 'fedprompt site init'", code="not-a-request") from error
     kind = said.get("cert_type") if isinstance(said, dict) else None
     shown = " ".join(digest[at : at + 4] for at in range(0, 32, 4))
     return Asked(name.removesuffix(".csr"), kind if isinstance(kind, str) else "", shown, data)
@@ -146,9 +146,9 @@ def install(kit: Path, requested: Path, authority_fingerprint: str, out: Path, k
     """
     try:
         if kit.exists() and not kit.is_file():  # a pipe that nobody writes to never ends
-            raise FederationError(f"{kit}: is not a file; give the kit that you got", code="not-a-file")
+            raise FederationError(f"{kit} is not a file; give the kit that you received", code="not-a-file")
         if kit.stat().st_size > MAX_REQUEST_BYTES:
-            raise FederationError(f"{kit}: too large to be a kit", code="too-large")
+            raise FederationError(f"{kit} is too large for a kit", code="too-large")
         data = kit.read_bytes()
     except OSError as error:
         raise FederationError(f"{kit}: the kit cannot be read ({error.strerror})", code="cannot-read") from error
@@ -177,7 +177,7 @@ def _asked(path: Path) -> dict[str, str]:
     except OSError as error:
         raise FederationError(f"{path}: the request cannot be read ({error.strerror})", code="cannot-read") from error
     except (TypeError, LookupError) as error:
-        raise FederationError(f"{path}: names no participant; make the request anew", code="not-a-request") from error
+        raise FederationError(f"{path} names no participant; create the request again", code="not-a-request") from error
 
 
 def _rename(kit: Path, old: Path, new: Path) -> None:
@@ -209,7 +209,7 @@ def _tool(home: Path, *words: str | Path) -> None:
             env={**os.environ, "HOME": str(home)},
         )
     except subprocess.TimeoutExpired as error:
-        raise FederationError(f"NVFLARE's tool did not end within {SECONDS} s", code="nvflare-refused") from error
+        raise FederationError(f"NVFLARE's tool did not finish within {SECONDS} s", code="nvflare-refused") from error
     if done.returncode != 0:
         said = " ".join((done.stdout + done.stderr).split())[-600:]
         raise FederationError(

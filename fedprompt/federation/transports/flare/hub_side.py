@@ -101,7 +101,7 @@ class HubRelay(Controller):  # type: ignore[misc]
                 try:
                     waiting.got = checked_reply(from_shareable(result).data)
                 except Exception:  # whatever a site sent, whoever asked is told now and does not wait
-                    log.exception("what a site sent cannot be read")
+                    log.exception("a reply from a site cannot be read")
                     waiting.got = {"error": "malformed"}
             client_task.result = None
             waiting.over.set()

@@ -44,11 +44,11 @@ def ask(path: str | Path, header: Header, body: bytes = b"", *, timeout: float) 
                 connection.send_bytes(json.dumps(dict(header)).encode())
                 connection.send_bytes(body)
                 if not connection.poll(timeout):
-                    raise LinkDown(f"{path}: no answer came within {timeout:.0f} s", code="no-answer-in-time")
+                    raise LinkDown(f"{path}: no answer within {timeout:.0f} s", code="no-answer-in-time")
                 found = json.loads(connection.recv_bytes(MAX_HEADER))
                 return found, connection.recv_bytes(MAX_BODY)
     except (OSError, EOFError, ValueError) as error:
-        raise LinkDown(f"{path}: nobody answers there ({type(error).__name__})") from error
+        raise LinkDown(f"{path}: no process answers ({type(error).__name__})") from error
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):

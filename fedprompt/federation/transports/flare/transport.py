@@ -36,11 +36,11 @@ RECONNECT_SECONDS = 45.0  # what sites need to find an engine that was started a
 WHY = {
     "absent": "it is not connected",
     "late": "it did not answer before the deadline",
-    "malformed": "what came back is no reply of this program",
+    "malformed": "its answer is not a valid reply",
     "pending": "it did not answer in time",
-    "SERVICE_UNAVAILABLE": "its worker does not run ('fedprompt site run')",
-    "EXECUTION_EXCEPTION": "its worker could not answer; the site's own log says why",
-    "TASK_RESULT_FILTER_ERROR": "its own filter blocked the reply; the site's audit log says why",
+    "SERVICE_UNAVAILABLE": "its worker is not running ('fedprompt site run')",
+    "EXECUTION_EXCEPTION": "its worker could not answer; see the site's own log",
+    "TASK_RESULT_FILTER_ERROR": "its own filter blocked the reply; see the site's audit log",
 }
 CODES = {
     "absent": "not-connected",
@@ -99,7 +99,9 @@ class FlareTransport:
             FederationError: the site did not answer in time, or the hub's engine does not run; says which.
         """
         if site not in self._sites:
-            raise FederationError(f"there is no site '{site}'; there are {', '.join(self._sites)}", code="unknown-site")
+            raise FederationError(
+                f"there is no site '{site}'; known sites: {', '.join(self._sites)}", code="unknown-site"
+            )
         end = time.monotonic() + self.deadline
         give_up = time.monotonic() + self.patience
         while True:
@@ -118,7 +120,7 @@ class FlareTransport:
                 self._lost(job)
                 if time.monotonic() > end:
                     raise FederationError(
-                        f"site '{site}': the hub's engine went away ({error})", code="engine-gone"
+                        f"site '{site}': the hub's engine stopped ({error})", code="engine-gone"
                     ) from error
                 continue
             code = str(header.get("error", ""))
@@ -133,11 +135,11 @@ class FlareTransport:
                     self._replace(job, f"site {site} came back without it")
                     give_up = time.monotonic() + self.patience
                 if over or time.monotonic() > give_up:
-                    why = f"site '{site}' gave no answer: {WHY['late' if over else 'absent']}"
+                    why = f"no answer from site '{site}': {WHY['late' if over else 'absent']}"
                     raise FederationError(why, code="no-answer" if over else "not-connected")
                 continue
             if code not in AGAIN or over or time.monotonic() > give_up:
-                why = f"site '{site}' gave no answer: {WHY.get(code, code)}"
+                why = f"no answer from site '{site}': {WHY.get(code, code)}"
                 raise FederationError(why, code=CODES.get(code, "no-answer"))
             time.sleep(0.3)
 
@@ -233,7 +235,7 @@ class FlareTransport:
                     if (len(present) < len(self._sites) and time.monotonic() < wait_for_all) or not present:
                         if time.monotonic() > end:
                             raise FederationError(
-                                f"no site of {', '.join(self._sites)} is connected", code="nobody-connected"
+                                f"none of the sites {', '.join(self._sites)} is connected", code="nobody-connected"
                             )
                         time.sleep(0.5)
                         continue
@@ -247,7 +249,7 @@ class FlareTransport:
                 end = max(end, min(wait_for_all, last))
                 if time.monotonic() > end:
                     raise FederationError(
-                        f"the hub's engine does not answer ({error}); is 'fedprompt hub run' running?",
+                        f"the hub's engine does not answer ({error}); check that 'fedprompt hub run' is running",
                         code="engine-gone",
                     ) from error
                 time.sleep(0.5)

@@ -93,7 +93,7 @@ def _sign(path: Path, message: bytes) -> bytes:
             f"{path}: the key cannot be read; restore it from a backup", code="cannot-read"
         ) from error
     if not isinstance(key, RSAPrivateKey):
-        raise FederationError(f"{path}: not a key that fedprompt made; restore it from a backup", code="not-a-key")
+        raise FederationError(f"{path} is not a key made by fedprompt; restore it from a backup", code="not-a-key")
     return key.sign(message, PSS(MGF1(hashes.SHA256()), PSS.DIGEST_LENGTH), hashes.SHA256())
 
 
