@@ -29,6 +29,12 @@ def banned() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((pattern_of(turn), instead) for turns, instead in rows for turn in re.findall(r"`([^`]+)`", turns))
 
 
+@cache
+def any_turn() -> re.Pattern[str]:
+    """Return one pattern for all turns, since most texts have none."""
+    return re.compile("|".join(pattern.pattern for pattern, _ in banned()), re.I)
+
+
 def pattern_of(turn: str) -> re.Pattern[str]:
     """Return the pattern of a turn: ``/`` between alternatives of one word, ``…`` for at most two words."""
     words = [r"(?:[\w'-]+\s+){0,2}" if word == "…" else rf"(?:{word.replace('/', '|')})\b\s*" for word in turn.split()]
@@ -38,6 +44,8 @@ def pattern_of(turn: str) -> re.Pattern[str]:
 def turns_in(text: str) -> list[str]:
     """Return each banned turn of a text, with what to write instead."""
     prose = CODE.sub(" X ", text)
+    if not any_turn().search(prose):
+        return []
     found = ((pattern.search(prose), instead) for pattern, instead in banned())
     return [f"'{match.group().strip()}', write: {instead}" for match, instead in found if match]
 
@@ -72,9 +80,9 @@ def markdown(text: str) -> tuple[str, list[str]]:
 
 def texts_of(source: str, *, docstrings: bool) -> Iterator[str]:
     """Yield the texts of a module that people read: strings with several words, and docstrings if they are help."""
-    tree = ast.parse(source)
+    nodes = list(ast.walk(ast.parse(source)))
     inside: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -84,7 +92,7 @@ def texts_of(source: str, *, docstrings: bool) -> Iterator[str]:
         elif isinstance(node, ast.JoinedStr):
             inside.update(id(part) for part in ast.walk(node))
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
             yield node.value
 
@@ -99,6 +107,7 @@ def faults(prose: str, paragraphs: list[str]) -> list[str]:
 
 
 def program_texts(path: Path) -> list[str]:
-    """Return the texts of a module of the app or the command line that are prose."""
+    """Return the texts of a module that are prose; the docstrings of the command line are its help."""
     found = texts_of(path.read_text(encoding="utf-8"), docstrings="cli" in path.parts)
-    return [one for one in found if len(re.findall(r"[A-Za-z]{2,}", one)) >= LEAST and not NOT_PROSE.search(one)]
+    prose = (one for one in found if len(re.findall(r"[A-Za-z]{2,}", one)) >= LEAST and not NOT_PROSE.search(one))
+    return [one for one in prose if words(one) <= MOST or re.search(r"[.,:;]", one)]  # else a list of words

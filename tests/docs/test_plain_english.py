@@ -1,4 +1,4 @@
-"""Documentation, pages and the command line are in plain English, as docs/style.md has it."""
+"""Documentation, pages, commands and messages are in plain English, as docs/style.md has it."""
 
 import re
 
@@ -18,12 +18,10 @@ DOCUMENTS = [
         for path in sorted((ROOT / folder).glob("*.md"))
     ),
 ]
-LISTS = {"fedprompt/evaluation/tables/header.py", "fedprompt/models/scripted_words.py"}  # lists of words, no prose
-PAGES = [
-    name
+MODULES = [
+    path.relative_to(ROOT).as_posix()
     for room in ("app", "pages", "fedprompt")
     for path in sorted((ROOT / room).rglob("*.py"))
-    if (name := path.relative_to(ROOT).as_posix()) not in LISTS
 ]
 
 
@@ -41,7 +39,7 @@ def document_faults(name: str) -> list[str]:
     return faults(*markdown(read(name)))
 
 
-def page_faults(name: str) -> list[str]:
+def module_faults(name: str) -> list[str]:
     texts = program_texts(ROOT / name)
     return [one for text in texts for one in faults(text, text.split("\n\n")) if not one.startswith("the median")]
 
@@ -52,8 +50,8 @@ def test_a_document_is_plain(name: str) -> None:
     assert not found, "\n".join([f"{name}: see docs/style.md", *found])
 
 
-def test_the_texts_of_pages_and_commands_are_plain() -> None:
-    found = [f"{name}: {one}" for name in PAGES for one in page_faults(name)]
+def test_the_texts_of_pages_commands_and_messages_are_plain() -> None:
+    found = [f"{name}: {one}" for name in MODULES for one in module_faults(name)]
     assert not found, "\n".join(["see docs/style.md", *found])
 
 
