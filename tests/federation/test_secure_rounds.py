@@ -14,7 +14,7 @@ from fedprompt.federation.round_record import RoundRecord
 from fedprompt.federation.rounds import run_rounds
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.federation.transports.transport import Delivered
-from fedprompt.prompts.soft import SoftPrompt
+from fedprompt.prompts.tensors import Tensors
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.private_answers import charges_of
@@ -22,6 +22,7 @@ from fedprompt.site.tally import Tally
 from fedprompt.site.worker import Worker
 from fedprompt.study.schema import Study
 from fedprompt.trust.signing import site_identity
+from fedprompt.tuning.tunables.registry import tunable_of
 from fedprompt.verbs.describe import ask_describe
 from fedprompt.verbs.sums.update import SumTuneTask
 from fedprompt.verbs.tune import ask_tune
@@ -104,9 +105,10 @@ def nobody(site: str, verb: str, round: int) -> bool:
     return False
 
 
-def start_of(study: Study) -> SoftPrompt:
-    assert study.soft is not None
-    return MODEL.text_init("Overall the feeling is", study.soft.tokens)
+def start_of(study: Study) -> Tensors:
+    tunable = tunable_of(study)
+    assert tunable is not None
+    return tunable.start(MODEL, study)
 
 
 def run(
@@ -122,7 +124,7 @@ def run(
         ask_describe(hub, name)
     return run_rounds(
         hub,
-        study.soft_template(),
+        study.tuned_template(),
         start_of(study),
         rounds=study.rounds,
         tuning=study.tuning,
@@ -135,8 +137,8 @@ def run(
 def vectors(records: Sequence[RoundRecord]) -> list[np.ndarray]:
     found = []
     for record in records:
-        assert record.prompt.soft is not None
-        found.append(record.prompt.soft.vectors)
+        assert record.prompt.tuned is not None
+        found.append(record.prompt.tuned.values)
     return found
 
 
@@ -147,6 +149,18 @@ def test_rounds_are_those_of_plain_rounds_to_the_quantisation_step(tmp_path: Pat
     for one, other in zip(vectors(secure), vectors(plain), strict=True):
         assert np.abs(one - other).max() < 1e-6
         assert np.abs(one - vectors(secure)[0]).max() < 10  # and they are no masks
+
+
+@pytest.mark.parametrize("variant", ["fedavg", "alternating"])
+def test_an_adapter_is_summed_as_a_soft_prompt_is(tmp_path: Path, variant: str) -> None:
+    def moving(**rounds: Any) -> Study:
+        found = study_with(count=2, **rounds) if rounds else scripted_sites.study(splits=SPLITS)
+        body = found.model_dump(mode="json", exclude={"soft"})
+        return Study.model_validate({**body, "tunable": {"lora": {"rank": 2, "targets": ["mix"], "variant": variant}}})
+
+    secure, plain = run(tmp_path / "secure", moving(quorum=5)), run(tmp_path / "plain", moving())
+    for one, other in zip(vectors(secure), vectors(plain), strict=True):
+        assert one.ndim == 1 and np.abs(one - other).max() < 1e-6
 
 
 @pytest.mark.parametrize("step", ["sum-keys", "sum-shares", "sum-tune", "sum-confirm", "sum-unmask"])
@@ -267,7 +281,7 @@ def test_a_hub_that_tells_sites_of_different_starts_or_weights_gets_no_sum(tmp_p
     with pytest.raises(FederationError, check=coded("too-few-answers", "cohort-differs", "wrong-sum")):
         run_rounds(
             hub,
-            study.soft_template(),
+            study.tuned_template(),
             start_of(study),
             rounds=study.rounds,
             tuning=study.tuning,

@@ -238,3 +238,20 @@ def test_a_home_with_no_or_several_sites_asks_which(home: Home, tmp_path: Path) 
     with pytest.raises(FederationError, match="ant, bee", check=coded("which-site")):
         enrolled(home, None)
     assert enrolled(home, "bee").name == "bee"
+
+
+def test_secure_sums_are_accepted_only_where_they_name_the_site_with_its_own_key(home: Home, study: Path) -> None:
+    def told(sums: object) -> str:
+        return f"rounds: {json.dumps({'count': 2, 'secure_sums': sums})}"
+
+    own = site_status(home).identity
+    others = {"bee": "k1:" + "1" * 32, "cat": "k1:" + "2" * 32}
+    for sites in (None, {**others, "dog": own}, {**others, "ant": "k1:" + "3" * 32}):
+        sums: object = True if sites is None else {"sites": sites}
+        study.write_text(TEXT.replace("rounds: {count: 2}", told(sums)), encoding="utf-8")
+        with pytest.raises(StudyError, check=coded("sites-not-named")):
+            site_study_accept(home, study)
+    study.write_text(TEXT.replace("rounds: {count: 2}", told({"sites": {**others, "ant": own}})), encoding="utf-8")
+    shown = site_study_accept(home, study).shown
+    assert not any("float32" in one for one in shown.leaves) and any("masks" in one for one in shown.leaves)
+    assert shown.bytes_a_round is not None and shown.bytes_a_round > 3 * 16 * 4
