@@ -93,8 +93,14 @@ def test_a_pasted_table_is_judged_kept_as_a_test_set_and_run_again(page: "Page",
     page.wait_for_url(re.compile(r"run=[0-9a-f]{32}"))
     page.locator(".st-key-playground_csv button").first.wait_for()
     at_rest(page)
-    page.get_by_text("Only what fails (1)").click()
+    page.get_by_text("Failed (1)").click()
     at_rest(page)
+    page.get_by_role("button", name="Add to a test set").click()
+    page.locator(".st-key-playground_add_set input").fill("what failed")
+    page.keyboard.press("Enter")
+    page.locator(".st-key-playground_add_to_set button:enabled").click()
+    page.locator(".st-key-told_playground_taken").wait_for()
+    page.keyboard.press("Escape")
     tick(page, page.locator("[class*=st-key-playground_matrix_][class*=_fails]"), 0)
     page.locator("[class*=st-key-told_answer_fails_][class*=_exact]").wait_for()
     with page.expect_download() as waiting:
@@ -113,7 +119,7 @@ def keep_and_use_again(page: "Page") -> None:
     page.locator(".st-key-playground_set_name input").fill("three moods")
     page.keyboard.press("Enter")
     page.locator(".st-key-playground_set_keep button:enabled").click()
-    page.get_by_text("Kept 3 rows.").wait_for()
+    page.get_by_text("Saved 3 rows.").wait_for()
     at_rest(page)
     page.locator(".st-key-playground_how").get_by_text("Saved set").click()
     page.locator(".st-key-told_playground_rows_given").filter(has_text="3").wait_for()
@@ -121,7 +127,7 @@ def keep_and_use_again(page: "Page") -> None:
     before = page.url
     page.locator(".st-key-playground_run button:enabled").click()
     page.wait_for_url(lambda address: address != before and "run=" in address)
-    page.get_by_text("Only what fails (1)").wait_for()
+    page.get_by_text("Failed (1)").wait_for()
     at_rest(page)
 
 

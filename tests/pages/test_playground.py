@@ -196,7 +196,8 @@ def test_beside_each_way_to_give_texts_stands_where_they_go_and_how_long_they_ar
     at.segmented_control(key="playground_how").set_value("From a table").run()
     assert told()
     at.multiselect(key="playground_scorers").set_value(["judge"]).run()
-    assert "playground_judge_reads" in messages(at)
+    at.selectbox(key="playground_check_judge_model").select("scripted").run()
+    assert "playground_check_judge_model_reads" in messages(at)
 
 
 @pytest.mark.slow
