@@ -96,8 +96,6 @@ def _misfit(study: Any, dp: DifferentialPrivacy) -> str | None:
     tuning, scores = dp.tunes and study.moves is not None, "scores" in dp.covers
     if dp.tunes and study.moves is None and not scores:
         return "it covers tuning, and the study tunes nothing; take 'covers: [scores]'"
-    if tuning and study.moves != "soft":
-        return f"it covers the tuning of soft prompts, and this study tunes a {study.moves}; take 'covers: [scores]'"
     if scores and study.answer.type != "choice":
         return (
             "noise is added to counts of correct answers, but this study's answers are free text; use 'covers: "
