@@ -61,11 +61,9 @@ def check_fits(adapter: Adapter, shapes: Mapping[str, tuple[int, int]]) -> None:
     Raises:
         ModelMismatch: layers that the model has not, or of another width.
     """
-    wanted = {
-        **{module + A: (adapter.rank, inner) for module, (_, inner) in shapes.items()},
-        **{module + B: (out, adapter.rank) for module, (out, _) in shapes.items()},
-    }
-    if wanted != {name: np.shape(array) for name, array in adapter.arrays.items()}:
+    sizes = {**{m + A: (adapter.rank, inner) for m, (_, inner) in shapes.items()}}
+    sizes |= {m + B: (out, adapter.rank) for m, (out, _) in shapes.items()}
+    if any(sizes.get(name) != np.shape(array) for name, array in adapter.arrays.items()):
         raise ModelMismatch(
             "the adapter's factors do not fit the model's layers; load the model that it was tuned for",
             code="another-width",

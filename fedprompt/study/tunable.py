@@ -80,12 +80,18 @@ class Tunable(Closed):
     @property
     def lr(self) -> float | None:
         """AdamW's learning rate, None for that of the study's tuning."""
-        return None if self.lora is None else self.lora.lr
+        return self.part.lr
 
     @property
     def template(self) -> str | None:
         """The name of the template that it is tuned for, None for the study's first."""
-        return None if self.lora is None else self.lora.template
+        return self.part.template
+
+    @property
+    def part(self) -> Lora:
+        """What it says of what rounds move."""
+        found: Lora = getattr(self, self.name)
+        return found
 
     @property
     def name(self) -> str:

@@ -42,8 +42,15 @@ class LoraTunable:
         options = _options(study)
         key = model.info.digest, options
         if self._drawn is None or self._drawn[0] != key:
-            self._drawn = key, drawn(model.info.digest, _tunes(model).lora_shapes(options.targets), options)
+            self._drawn = (
+                key,
+                drawn(model.info.digest, self.layers(_tunes(model).lora_shapes(options.targets)), options),
+            )
         return self._drawn[1]
+
+    def layers(self, shapes: Mapping[str, tuple[int, int]]) -> Mapping[str, tuple[int, int]]:
+        """Return which of a model's layers of the targets' names get factors: module -> (out, in); all of them."""
+        return shapes
 
     def shape(self, model: CausalModel, study: Study) -> tuple[int, ...]:
         """Return (size,)."""
@@ -91,8 +98,8 @@ def drawn(model: str, shapes: Mapping[str, tuple[int, int]], options: Lora) -> A
 
 
 def _options(study: Study) -> Lora:
-    assert study.tunable is not None and study.tunable.lora is not None
-    return study.tunable.lora
+    assert study.tunable is not None
+    return study.tunable.part
 
 
 def _tunes(model: CausalModel) -> TunesAdapters:
