@@ -13,12 +13,14 @@ import yaml
 from fedprompt.errors import BankError, ExportError, SiteRefused, StudyError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
+from fedprompt.models.protocols import LossGradient
 from fedprompt.prompts.adapter import A, Adapter, B
 from fedprompt.prompts.prompt import Prompt
 from fedprompt.site.policy import Policy, write_policy
 from fedprompt.study.files import read_study
 from fedprompt.study.rounding import nearest_of
 from fedprompt.study.schema import Study
+from fedprompt.tuning.partly import moved_alone
 from fedprompt.tuning.tunables.registry import tunable_of
 from fedprompt.verbs.evaluate import ask_evaluate
 from fedprompt.verbs.tune import ask_tune
@@ -201,13 +203,12 @@ def test_right_answers_of_an_adapter_that_a_hub_brings_leave_rounded_and_without
     assert score.confusion == score.bins == ()
 
 
-@pytest.mark.parametrize("variant", ["ffa", "alternating"])
-def test_noise_moves_no_factor_that_the_round_keeps(variant: str, tmp_path: Path) -> None:
-    bare = [spec for spec in body()["templates"] if "demonstrations" not in spec]
-    study = moving(
-        variant, dp={"epsilon": 8, "cases": 30, "covers": ["tuning"]}, templates=bare, privacy={"min_cases": 10}
-    )
-    start, made, _ = adapters(study, 2, tmp_path)
-    for one in made:
-        assert all(np.array_equal(a, start.arrays[name]) for name, a in one.arrays.items() if name.endswith(A))
-        assert any(not np.array_equal(a, start.arrays[name]) for name, a in one.arrays.items())
+def test_noise_on_a_slope_moves_no_value_that_the_round_keeps() -> None:
+    study, tunable = moving("alternating"), tunable_of(moving("alternating"))
+    assert tunable is not None
+    for number, shared in ((1, A), (2, B)):
+        kept = tunable.moving(MODEL, study, number)
+        assert kept is not None and kept.sum() == 32
+        found = moved_alone(LossGradient(1.0, np.ones(64, np.float32)), kept)
+        parts = {A: found.gradient[:32], B: found.gradient[32:]}
+        assert not parts[shared].any() and parts[B if shared == A else A].all()
