@@ -120,13 +120,14 @@ def _trainer(options: argparse.Namespace) -> dict[str, Any]:
     from peft.utils import set_peft_model_state_dict
     from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
 
+    from fedprompt.models.hf.lora import lora_shapes
     from fedprompt.models.registry import find_model_folder
 
-    start = _start(_loaded(options))
     folder = find_model_folder(MODEL, options.home)
     torch.set_num_threads(options.threads)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     lm = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    start = drawn("m", lora_shapes(lm, LORA.targets), LORA)  # of the seed and the names, as on the other side
     config = LoraConfig(
         r=LORA.rank, lora_alpha=int(LORA.alpha), target_modules=list(LORA.targets), task_type="CAUSAL_LM"
     )
