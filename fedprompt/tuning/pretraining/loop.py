@@ -41,7 +41,10 @@ class Keeping:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The state after the last step, and the mean loss (nats) of each step that this call took."""
+    """The state after the last step, and the mean loss (nats) of each step that this call took.
+
+    The state's weights are the model's own array: what changes the model changes them.
+    """
 
     state: TrainState
     losses: tuple[float, ...]
@@ -158,13 +161,12 @@ class FlatAdamW:
             part.grad = model.gradient[low:high]
             groups.append({"params": [part], "weight_decay": decay})
         self._adam = torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
-        if moments is not None or taken:
-            for group, (low, high) in zip(self._adam.param_groups, ((0, cut), (cut, size)), strict=True):
-                self._adam.state[group["params"][0]] = {
-                    "step": torch.tensor(float(taken), device=device),
-                    "exp_avg": self._first[low:high],
-                    "exp_avg_sq": self._second[low:high],
-                }
+        for group, (low, high) in zip(self._adam.param_groups, ((0, cut), (cut, size)), strict=True):
+            self._adam.state[group["params"][0]] = {
+                "step": torch.tensor(float(taken), device=device),
+                "exp_avg": self._first[low:high],
+                "exp_avg_sq": self._second[low:high],
+            }
 
     def step(self, rate: float) -> None:
         """Take one step along the gradient, cut to the norm."""
@@ -178,10 +180,6 @@ class FlatAdamW:
         self._adam.step()
 
     def state(self, step: int) -> TrainState:
-        """Return copies of where it stands."""
-        parts = [self._adam.state.get(group["params"][0], {}) for group in self._adam.param_groups]
-        joined = []
-        for name, none in (("exp_avg", self._first), ("exp_avg_sq", self._second)):
-            found = [part[name] for part in parts if name in part]
-            joined.append((torch.cat(found) if len(found) == len(parts) else none).detach().cpu().numpy().copy())
-        return TrainState(step, self._model.values, joined[0], joined[1])
+        """Return where it stands; on a processor the arrays are those that the next step changes, and no copies."""
+        held = (self._model.weights, self._first, self._second)
+        return TrainState(step, *(one.detach().cpu().numpy() for one in held))
