@@ -138,6 +138,7 @@ LOOKS = {
     "person_of",
     "points",
     "prompt_tokens",
+    "promised",
     "provenance",
     "ranked_row",
     "ranking_csv",
