@@ -104,6 +104,9 @@ def show(
     if value.soft is not None:
         size = f"{value.soft.tokens} tokens of width {value.soft.width}"
         line(f"soft prompt: {size} for the model {value.soft.model}")
+    if value.adapter is not None:
+        size = f"{value.adapter.size:,} numbers of rank {value.adapter.rank} at {', '.join(value.adapter.targets)}"
+        line(f"adapter: {size} for the model {value.adapter.model}, in the file {value.adapter.digest}")
     if row.parents:
         line("made from: " + ", ".join(row.parents))
     if tags:

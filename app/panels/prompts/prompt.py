@@ -27,7 +27,7 @@ def draw_prompt(
 ) -> None:
     """Draw a prompt; ``parents`` is id -> name of what it was made from, ``promise`` what its study's noise hides."""
     with st.container(border=True):
-        kind = ":green-badge[tuned]" if prompt.soft is not None else ":gray-badge[template]"
+        kind = ":green-badge[tuned]" if prompt.tuned is not None else ":gray-badge[template]"
         origin = (
             "" if title(row).startswith(origin_words(row.origin)) else f":gray-badge[{plain(origin_words(row.origin))}]"
         )
@@ -42,6 +42,10 @@ def draw_prompt(
                 "Labels": plain(said(prompt.template.words or {})),
                 "Examples": "" if shots is None else f"{shots.count} of each site's own cases",
                 "From": ", ".join(plain(name) for name in list(parents.values())[:6]),
+                "Adapter": ""
+                if prompt.adapter is None
+                else f"{prompt.adapter.size:,} numbers of rank {prompt.adapter.rank} at "
+                f"{plain(', '.join(prompt.adapter.targets))}",
                 "Vectors": "" if prompt.soft is None else f"{prompt.soft.tokens} of width {prompt.soft.width}",
                 "Model": "" if row.model is None else f"`{row.model[:19]}`",
                 "Accuracy": ""

@@ -121,7 +121,7 @@ def prompt_view(ws: Workspace, prompt: Prompt) -> PromptView:
         origin=row.origin,
         text=text,
         words=dict(template.words or {}),
-        model=None if prompt.soft is None else prompt.soft.model,
+        model=None if prompt.tuned is None else prompt.tuned.model,
         tokens=None if prompt.soft is None else prompt.soft.tokens,
         parents=row.parents,
         variables=template.variables,
