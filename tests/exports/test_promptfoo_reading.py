@@ -125,10 +125,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "function": (["file://program.py:build"], "is made by the program"),
     "script": (["./make.sh"], "is made by the program"),
     "exec": (["exec:./make --all"], "runs a program"),
-    "Langfuse": (["langfuse://mood:3:text"], "stands in another place .*; export it from Langfuse"),
-    "Portkey": (["portkey://pp-x"], "stands in another place"),
-    "Helicone": (["helicone://x:1.0"], "stands in another place"),
-    "web": (["https://example.org/p.txt"], "stands in another place"),
+    "Langfuse": (["langfuse://mood:3:text"], "is in another place .*; export it from Langfuse"),
+    "Portkey": (["portkey://pp-x"], "is in another place"),
+    "Helicone": (["helicone://x:1.0"], "is in another place"),
+    "web": (["https://example.org/p.txt"], "is in another place"),
     "other file": (["other.xml"], "prompts are not read from such files"),
     "variable path": (["file://{{env.DIR}}/mood.txt"], "whose name is no plain one"),
     "path with a line feed": (["file://mood.txt\n"], "with white space around it"),
@@ -161,7 +161,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "a part of the type 'image_url'",
     ),
     "no content": (['[{"role": "user"}]'], "needs a role among"),
-    "message in a file": (['[{"role": "user", "content": "file://mood.txt"}]'], "stands in the file 'mood.txt'"),
+    "message in a file": (['[{"role": "user", "content": "file://mood.txt"}]'], "is in the file 'mood.txt'"),
 }
 
 
