@@ -95,7 +95,7 @@ def test_a_pasted_table_is_judged_kept_as_a_test_set_and_run_again(page: "Page",
     at_rest(page)
     page.get_by_text("Failed (1)").click()
     at_rest(page)
-    page.get_by_role("button", name="Add to a test set").click()
+    page.get_by_role("button", name="Add to a test set").click()  # wording
     page.locator(".st-key-playground_add_set input").fill("what failed")
     page.keyboard.press("Enter")
     page.locator(".st-key-playground_add_to_set button:enabled").click()
