@@ -1,5 +1,7 @@
 """Trust: what left the sites of this machine, what would leave, and where a prompt comes from."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app.display.address import query_ids, set_query_ids
@@ -9,7 +11,9 @@ from app.panels.federation.ledger import draw_ledger
 from app.panels.federation.own_site import draw_own_site
 from app.panels.shelf.audit import draw_audit
 from app.panels.shelf.provenance import draw_provenance
-from app.session import guarded, ledger_views, newest_prompts, prompt_titles, provenance_view, role
+from app.session import guarded, ledger_views, newest_prompts, prompt_titles, provenance_view, role, workspace
+from fedprompt.bank.rows import PromptRow
+from fedprompt.prompts.origins import LOCAL
 
 MOST_PROMPTS = 200
 NO_NOISE = (
@@ -71,11 +75,11 @@ def draw_ledgers() -> None:
 
 
 def draw_origin() -> None:
-    """Draw where one prompt comes from: the one that the address names, or the newest that was tuned."""
+    """Draw where one prompt comes from: the one that the address names, or the newest that a run kept."""
     asked, names = query_ids(), prompt_titles()
     st.header("Origin of a prompt")
     tuned = newest_prompts(MOST_PROMPTS, "soft")
-    ids = list(dict.fromkeys([*(row.id for row in tuned), *asked[:1]]))
+    ids = list(dict.fromkeys([*_kept_first(tuned), *asked[:1]]))
     if not ids:
         st.caption("No tuned prompt yet.")
         return
@@ -85,7 +89,7 @@ def draw_origin() -> None:
         index=ids.index(asked[0]) if asked else 0,
         format_func=lambda one: f"{names.get(one, 'prompt')} \N{MIDDLE DOT} {one[3:9]}",
         key="trust_prompt",
-        help="The list has the newest tuned prompts. For another prompt, use Lineage on the Bank page.",
+        help="Prompts that a run kept come first, the newest on top. For another prompt, use Lineage on the Bank page.",
         width=420,
     )
     found = provenance_view(chosen)
@@ -93,6 +97,13 @@ def draw_origin() -> None:
     draw_provenance(found)
     if role() != "hub":
         draw_audit(chosen)
+
+
+def _kept_first(rows: Sequence[PromptRow]) -> list[str]:
+    """Return the ids with those first that were scored on test, and of these the ones that no site tuned alone."""
+    scores = workspace().bank.scores(prompts=[row.id for row in rows], split="test")
+    tested = {one.score.prompt for one in scores}
+    return [row.id for row in sorted(rows, key=lambda row: (row.id not in tested, row.origin.startswith(LOCAL.key)))]
 
 
 draw()
