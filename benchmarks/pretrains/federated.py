@@ -151,7 +151,7 @@ def synchronised(model: FlatModel, corpora: Sequence[Corpus], settings: Pretrain
             rows = rows_of(settings, corpus.train.windows(settings.window), step)
             tokens = torch.from_numpy(corpus.train.batch(rows, settings.window))
             (loss_of(tokens) / len(corpora)).backward()  # type: ignore[no-untyped-call]
-        adam.step(settings.lr * settings.schedule.factor(step))
+        adam.move(settings.lr * settings.schedule.factor(step))
 
 
 def losses(model: FlatModel, corpora: Mapping[str, Corpus], study: Study) -> dict[str, float]:

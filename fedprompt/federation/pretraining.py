@@ -336,7 +336,7 @@ def aggregate_files(
     chosen = strategy_named(strategy)
     names: list[str] = []
 
-    def step(low: int, high: int) -> tuple[NDArray[np.float32], Mapping[str, NDArray[np.float64]]]:
+    def aggregated(low: int, high: int) -> tuple[NDArray[np.float32], Mapping[str, NDArray[np.float64]]]:
         found = chosen.aggregate(
             np.array(weights[low:high])[None],
             [weighed(Update(site, np.array(u[low:high])[None], cases), most) for site, (u, cases) in updates.items()],
@@ -349,14 +349,14 @@ def aggregate_files(
 
     def next_weights() -> Iterable[NDArray[np.float32]]:
         for low, high in blocks(len(weights)):
-            vectors, after = step(low, high)
+            vectors, after = aggregated(low, high)
             if low == 0:
                 names.extend(sorted(after))
             yield vectors
 
     digest = write_flat(to, next_weights())
     for name in names:  # a pass for each, so that one block is held at a time
-        write_flat(state_to(name), (step(low, high)[1][name] for low, high in blocks(len(weights))))
+        write_flat(state_to(name), (aggregated(low, high)[1][name] for low, high in blocks(len(weights))))
     return digest
 
 

@@ -8,8 +8,8 @@ from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
+from fedprompt.boundary.checked import Bounds, Unfit, checked_json
 from fedprompt.errors import FederationError
 from fedprompt.evaluation.splits.cutting import Splits
 from fedprompt.privacy.secure_sums.fixed_point import FixedPoint
@@ -30,6 +30,7 @@ from fedprompt.verbs.sums.update import SumTuneTask, fixed_point
 __all__ = ["ForSums", "weight_of"]
 
 KEPT = "sum"
+BOUNDS = Bounds(16 * 1024 * 1024, values=20_000, nested=2_000, members=300, depth=6, digits=400)
 
 
 def weight_of(splits: Splits, study: Study) -> int:
@@ -80,8 +81,8 @@ class ForSums:
         """
         data = self._folder.replies.kept("sums", self._scope(KEPT))
         try:
-            found = None if data is None else Participant.model_validate_json(data)
-        except ValidationError:
+            found = None if data is None else checked_json(Participant, data, BOUNDS)
+        except Unfit:
             found = None
         if found is None or (found.round, found.seed) != (round, seed):
             raise FederationError("this site keeps nothing of the secure sum that it is asked for", code="wrong-step")

@@ -13,8 +13,8 @@ from fedprompt.cli.main import main
         (["hub", "status"], "'fedprompt hub init NAME'"),
         (["hub", "invite", "ant"], "'fedprompt hub init NAME'"),
         (["site", "status"], "'fedprompt site init INVITE'"),
-        (["site", "ledger", "--verify"], "This home has none"),
-        (["site", "run", "--data", "none.csv"], "This home has none"),
+        (["site", "ledger", "--verify"], "'fedprompt site init INVITE'"),
+        (["site", "run", "--data", "none.csv"], "'fedprompt site init INVITE'"),
     ],
 )
 def test_what_is_missing_is_said_and_how_to_make_it(

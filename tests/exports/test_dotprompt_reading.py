@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fedprompt.errors import ExportError
@@ -178,6 +178,7 @@ PIECES = (
 
 
 @pytest.mark.whole
+@example(pieces=["{{! c }}", "\t", "{{text}}"])
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=12))
 def test_whatever_is_read_dotprompt_fills_in_alike(tmp_path_factory: Any, pieces: list[str]) -> None:
     from dotpromptz import Dotprompt as Library

@@ -256,7 +256,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: _dumped(_chat(_static("ToolMessage", "x", tool_call_id="1"))),
         "tool_call_id|ToolMessage",
     ),
-    "few shot": (lambda: _dumped(_few_shot()), "holds a FewShotPromptTemplate, which LangChain does not write"),
+    "few shot": (lambda: _dumped(_few_shot()), "holds a FewShotPromptTemplate"),
     "function": (
         lambda: _dumped(_text("{text} {day}", partial_variables={"day": lambda: "x"})),
         "'day' is bound to a function",

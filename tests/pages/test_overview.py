@@ -196,7 +196,7 @@ def test_a_demo_with_a_newcomer_opens_with_its_sentence_which_federation_tells_t
     at = open_page("overview")
     shown = messages(at)
     # Halves are rounded up: 62.5 and 77.5.
-    assert "63 of 100" in shown["overview_better"] and "78" in shown["overview_better"]
+    assert "63 %" in shown["overview_better"] and "78" in shown["overview_better"]
     finding = shown["overview_better"].removeprefix(":material/hub: ")
     assert messages(open_page("federation"))["federation_finding"].endswith(finding)
     assert "90" in shown["curve_needed"] and list(shown).index("overview_worth") < list(shown).index("curve_needed")

@@ -130,7 +130,10 @@ def _stripped(tokens: list[str | _Tag]) -> list[str | _Tag]:
 
 
 def _without_comment_lines(tokens: list[str | _Tag]) -> list[str | _Tag]:
-    """Take away the lines that hold nothing but one comment, as Handlebars does."""
+    """Take away the lines that hold nothing but one comment, as Dotprompt's Handlebars does.
+
+    To it such a line ends, too, where a comment and then only white space come before the next tag.
+    """
     # Texts and tags alternate, since _tokens puts a text, perhaps an empty one, before each tag and at the end. Which
     # comments stand alone is told by the text as it was, before any line of it is taken away.
     alone = []
@@ -139,7 +142,7 @@ def _without_comment_lines(tokens: list[str | _Tag]) -> list[str | _Tag]:
             continue
         end = re.match(r"[ \t]*(?:\n|\Z)", _text(tokens, at + 1))
         last = at + 2 >= len(tokens)
-        if _begins_line(tokens, at) and end is not None and (end[0].endswith("\n") or last):
+        if _begins_line(tokens, at) and end is not None and (end[0] or last):
             alone.append((at, end.end()))
     for at, end_at in alone:
         for back in range(at - 1, -1, -1):

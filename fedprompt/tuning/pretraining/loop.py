@@ -106,7 +106,7 @@ def train(
                 f"step {step}, learning rate {rate:g}: the loss is not a finite number; lower the rate",
                 code="not-finite",
             )
-        optimiser.step(rate)
+        optimiser.move(rate)
         losses.append(loss)
         now = time.monotonic()
         if keeping is not None and step < settings.steps and now - kept >= max(keeping.seconds, cost / SHARE):
@@ -168,7 +168,7 @@ class FlatAdamW:
                 "exp_avg_sq": self._second[low:high],
             }
 
-    def step(self, rate: float) -> None:
+    def move(self, rate: float) -> None:
         """Take one step along the gradient, cut to the norm."""
         norm = float(self._model.gradient.norm())
         if not math.isfinite(norm):

@@ -23,6 +23,7 @@ from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.tuning.metered import MeteredObjective, prepare
 from fedprompt.tuning.private_slope import PrivateSteps, private_slope
+from fedprompt.tuning.schedule import Schedule
 from fedprompt.tuning.settings import TuningSettings, settings_of
 from fedprompt.tuning.steps import tune_tensors
 
@@ -121,7 +122,15 @@ class Looks:
         """Return the confidences of the few cases that a prompt was tuned on for far too long, and those of others."""
         rows = np.flatnonzero(self.members)[:OVERFIT_CASES]
         rng = np.random.default_rng([seed, 2])
-        settings = TuningSettings(OVERFIT_STEPS, len(rows), max(OVERFIT_RATE, self.settings.lr))
+        settings = replace(
+            self.settings,
+            steps=OVERFIT_STEPS,
+            batch=len(rows),
+            lr=max(OVERFIT_RATE, self.settings.lr),
+            schedule=Schedule(),
+            accumulate=1,
+            proximal=0.0,
+        )
         vectors = self._tuned(_Some(self._objective, rows), settings, rng, stepped, noised=False)
         found = self.confidences(vectors)
         return found[rows], found[~self.members]

@@ -124,6 +124,7 @@ def test_formats_say_what_they_can_hold_and_what_to_take_instead(ws: Workspace, 
     assert _allowed(ws, ids["plain"]) == {
         "bundle": None,
         "peft": "langchain",
+        "peft-adapter": "langchain",
         "any-slot": "langchain",
         "vllm": "langchain",
         "promptfoo": None,
