@@ -230,6 +230,8 @@ def test_an_update_against_the_others_or_far_longer_stands_out() -> None:
     # a and b sum to (1.9, 0.1), against which c goes; what a has beside it is (-0.1, 0.1), and b (0, 0).
     assert rows[2] == UpdateRow(1, "c", 1.0, rows[2].cosine, True) and (rows[2].cosine or 0.0) < -0.99
     assert likened(1, ["a", "b", "c"], np.array([[1.0, 0.0], [1.0, 0.0], [3.0, 0.0]]))[2].outlier
+    # At a right angle to the others, or hardly beyond, as honest updates of late rounds are: a cosine of -0.05.
+    assert not likened(1, ["a", "b", "c"], np.array([[1.0, 0.0], [1.0, 0.0], [-0.05, 1.0]]))[2].outlier
 
 
 @pytest.mark.usefixtures("demo_home")

@@ -11,7 +11,7 @@ from app.display.palette import dashes, finished, palette, shapes
 from app.display.plain import plain
 from app.session import workspace
 from fedprompt.workspace.rounds.contributing import contributions_of
-from fedprompt.workspace.rounds.federation_view import UpdateRow
+from fedprompt.workspace.rounds.federation_view import OPPOSED, UpdateRow
 
 __all__ = ["draw_contributions", "draw_updates"]
 
@@ -38,7 +38,11 @@ def draw_updates(rows: Sequence[UpdateRow], sites: Sequence[str]) -> None:
         _draw(data.dropna(subset=["cosine"]), "cosine", sites, 0.0)
     odd = [row for row in rows if row.outlier]
     for row in odd[:8]:
-        why = "pointed against the others" if row.cosine is not None and row.cosine < 0 else "was much longer than most"
+        why = (
+            "pointed against the others"
+            if row.cosine is not None and row.cosine < OPPOSED
+            else "was much longer than most"
+        )
         named(f"updates_odd_{row.round}_{row.site}").markdown(
             f":orange[:material/warning:] Round {row.round}: the update of **{plain(row.site)}** {why}."
         )

@@ -25,6 +25,7 @@ from fedprompt.workspace.rounds.in_bank import BankKeeper
 from fedprompt.workspace.workspace import Workspace
 
 __all__ = [
+    "OPPOSED",
     "AtWork",
     "FederationView",
     "RosterRow",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 KINDS = ("demo", "federate")
+OPPOSED = -0.1  # a cosine below it; those of honest sites fall to about 0 in late rounds, and a little below
 LONG_UPDATE = 2.5  # times the round's median norm
 
 
@@ -258,6 +260,6 @@ def likened(number: int, sites: Sequence[str], deltas: NDArray[np.float64]) -> l
     for place, site in enumerate(sites):
         alike = float(cosines(np.stack([deltas[place], whole - deltas[place]]))[0, 1]) if len(sites) > 1 else None
         long = median > 0 and norms[place] > LONG_UPDATE * median
-        against = alike is not None and len(sites) > 2 and alike < 0
+        against = alike is not None and len(sites) > 2 and alike < OPPOSED
         found.append(UpdateRow(number, site, float(norms[place]), alike, bool(long or against)))
     return found
