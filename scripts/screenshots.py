@@ -301,7 +301,7 @@ def _adapt(camera: Camera) -> None:
     card = page.locator("[class*=st-key-shared_card]").filter(has_text="questions").first
     card.get_by_role("button", name=re.compile("Choose|Chosen")).click()
     page.locator(".st-key-shared_start button:enabled").first.click()
-    page.get_by_role("heading", name="What they are worth here").wait_for(timeout=SECONDS)
+    page.get_by_role("heading", name="Value of the prompts here").wait_for(timeout=SECONDS)
     settle(page)
 
 

@@ -71,7 +71,7 @@ def test_answers_to_ones_own_cases_are_rated_blind_to_a_ranking(page: "Page", ap
     page.locator(".st-key-told_rating_done").wait_for()
     page.locator(".st-key-rating_table summary").click()
     page.locator(".st-key-told_rating_ranking").wait_for()
-    page.get_by_text(f"Only where they differ ({pairs})").wait_for()
+    page.get_by_text(f"Different answers ({pairs})").wait_for()
     at_rest(page)
     assert "train" not in page.url
     page.locator(".st-key-compare_forget button").click()

@@ -1,5 +1,6 @@
 """A real browser beside another web server of the same machine, whose page tries to drive the app."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,8 +69,9 @@ def test_the_address_with_the_token_lets_a_browser_in_and_does_not_stay(browser:
     assert app.address in (app.home / "ui.log").read_text()
     page.goto(f"{app.address}/models")
     page.locator("input[name=token]").wait_for()
-    printed = (app.home / "ui.log").read_text().split("fedprompt is at ")[1].split(" (home")[0]
-    page.goto(printed)
+    printed = re.search(r"http://\S+token=[\w-]+", (app.home / "ui.log").read_text())
+    assert printed is not None
+    page.goto(printed[0])
     page.get_by_role("heading", name="Prompts found together").first.wait_for()
     assert "token" not in page.url
     page.reload()

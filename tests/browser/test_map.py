@@ -50,7 +50,7 @@ def test_what_is_searched_by_meaning_and_what_is_like_a_prompt_is_ringed(page: "
     page.goto(app.at("/map"))
     page.locator(".st-key-map_meaning input").fill("is the writer happy?")
     page.keyboard.press("Enter")
-    found = page.locator("[role=grid] [role=columnheader]").filter(has_text="Near")
+    found = page.locator("[role=grid] [role=columnheader]").filter(has_text="Similarity")
     found.wait_for(state="attached")
     at_rest(page)
     page.locator(".st-key-map_meaning input").fill("")
