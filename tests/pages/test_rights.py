@@ -217,6 +217,7 @@ OF_THE_BANK = {
     "rows_of",
     "run",
     "scored_studies",
+    "scores",
     "stamp",
     "studies",
     "study",
