@@ -1,21 +1,14 @@
 """Prompts leave the bank in every format with their score, and come back with the same ids."""
 
-import json
 import zipfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fedprompt.errors import BankError, ExportError
-from fedprompt.exports.bundle_schema import VERSION
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.prompts.soft import SoftPrompt
 from fedprompt.prompts.template import Template
-from fedprompt.study.schema import Answer, Study, TemplateSpec
-from fedprompt.study.score import Score
+from fedprompt.study.schema import Study
 from fedprompt.workspace.exchange.exporting import export_prompts, formats, import_file
 from fedprompt.workspace.exchange.preview import preview_export
 from fedprompt.workspace.exchange.readings import reading_of
@@ -24,66 +17,9 @@ from fedprompt.workspace.progress import Progress
 from fedprompt.workspace.workspace import Workspace
 from tests.coded import coded
 from tests.new_bank import new_workspace
+from tests.workspace.exchange.exported import MODEL, WORDS, score_of, soft_prompt
 
 pytestmark = pytest.mark.whole
-
-MODEL = "sha256:" + "c" * 64
-WORDS = {"positive": " good", "negative": " bad"}
-
-
-@pytest.fixture
-def ws(tmp_path: Path) -> Iterator[Workspace]:
-    with new_workspace(tmp_path / "home") as opened:
-        yield opened
-
-
-@pytest.fixture
-def study() -> Study:
-    return Study(
-        study="sentiment",
-        fields=("text",),
-        answer=Answer(type="choice", labels=("positive", "negative")),
-        templates=(TemplateSpec(name="plain", text="{text}\nSo:", words=WORDS),),
-    )
-
-
-def _soft(text: str) -> Prompt:
-    vectors = np.arange(8, dtype=np.float32).reshape(2, 4)
-    return Prompt(Template("tuned", text=text, words=WORDS), SoftPrompt(vectors, MODEL))
-
-
-def _score(prompt: Prompt, n: int, right: int, split: str = "test", metric: str = "accuracy") -> Score:
-    spread = right - right * right / n
-    return Score.model_validate(
-        {
-            "prompt": prompt.id,
-            "split": split,
-            "metric": metric,
-            "n": n,
-            "total": right,
-            "squares": right,
-            "groups": n,
-            "group_squares": spread,
-        }
-    )
-
-
-@pytest.fixture
-def ids(ws: Workspace, study: Study) -> dict[str, str]:
-    """A template and two soft prompts in the bank; the one inside the text was scored at two sites."""
-    digest = study.digest(MODEL)
-    ws.bank.record_study(study, digest, MODEL)
-    inside, front = _soft("{text}{soft}\nSo:"), _soft("{soft}{text}\nSo:")
-    plain = Prompt(study.candidates()[0])
-    for prompt, origin in ((plain, "study"), (inside, "federated"), (front, "federated")):
-        ws.bank.record_prompt(prompt, study=digest, origin=origin)
-    ws.bank.start_run("alone", kind="alone", study=digest, settings={})
-    ws.bank.start_run("r", kind="demo", study=digest, settings={})
-    for site, right in (("movies", 80), ("tweets", 90)):
-        ws.bank.record_scores("r", site, [_score(inside, 100, 10, "validation")])
-        ws.bank.record_scores("r", site, [_score(inside, 100, right)])
-    ws.bank.record_scores("alone", "tweets", [_score(inside, 100, 50)])
-    return {"plain": plain.id, "inside": inside.id, "front": front.id}
 
 
 def test_a_reading_is_of_the_test_split_over_all_sites(ws: Workspace, ids: dict[str, str], study: Study) -> None:
@@ -106,7 +42,7 @@ def test_a_prompt_without_scores_says_so(ws: Workspace, ids: dict[str, str], stu
 
 def test_a_metric_that_is_no_share_gets_a_normal_interval(ws: Workspace, ids: dict[str, str], study: Study) -> None:
     prompt = ws.bank.prompt(ids["plain"])
-    ws.bank.record_scores("r", "tweets", [_score(prompt, 4, 2, metric="score")])
+    ws.bank.record_scores("r", "tweets", [score_of(prompt, 4, 2, metric="score")])
     reading = reading_of(prompt, study, ws.bank.scores(prompts=[prompt.id]))
     # Residuals' squares sum to 1 over 4 cases: variance 4/3 * 1 / 16 = 1/12, and 1.96 * sqrt(1/12) = 0.5658.
     assert (reading.metric, reading.mean) == ("score", 0.5)
@@ -165,7 +101,7 @@ def test_the_way_out_of_a_format_is_one_that_holds_everything_chosen(ws: Workspa
 def test_several_prompts_go_into_a_zip_of_a_format_that_holds_one(
     ws: Workspace, ids: dict[str, str], tmp_path: Path
 ) -> None:
-    other = Prompt(Template("other", text="{soft}{text}\nNow:", words=WORDS), _soft("{soft}{text}").soft)
+    other = Prompt(Template("other", text="{soft}{text}\nNow:", words=WORDS), soft_prompt("{soft}{text}").soft)
     chosen = [ids["front"], ws.bank.record_prompt(other, study=None, origin="import")]
     assert {view.name for view in formats(ws, chosen) if view.allowed} >= {"peft", "vllm"}
     look = preview_export(ws, chosen, "peft", "both.zip")
@@ -293,17 +229,6 @@ def test_what_cannot_be_written_is_said(ws: Workspace, ids: dict[str, str], tmp_
     assert not (tmp_path / "x").exists()
 
 
-def test_a_damaged_file_leaves_the_bank_as_it_was(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
-    path = export_prompts(ws, list(ids.values()), "bundle", tmp_path / "b").path
-    body = json.loads((path / "bank.json").read_text())
-    body["prompts"][-1]["name"] = "changed"
-    (path / "bank.json").write_text(json.dumps(body))
-    with new_workspace(tmp_path / "other") as other:
-        with pytest.raises(ExportError, match=r"bank\.json", check=coded("another-content")):
-            import_file(other, path)
-        assert other.bank.prompts() == ()
-
-
 def test_what_is_dropped_and_who_signed_travel_with_the_views(
     ws: Workspace, ids: dict[str, str], tmp_path: Path
 ) -> None:
@@ -337,75 +262,3 @@ def test_every_stored_score_goes_into_a_table(ws: Workspace, ids: dict[str, str]
         ("r", "tweets", "test", "0.9"),
         ("r", "tweets", "validation", "0.1"),
     ]
-
-
-def _links(path: Path) -> None:
-    (path / "README.md").unlink()
-    (path / "README.md").symlink_to("/etc/hostname")
-
-
-def _pickle(path: Path) -> None:
-    (path / "soft" / "x.pkl").write_bytes(b"x")
-
-
-def _truncate(path: Path) -> None:
-    file = next((path / "soft").iterdir())
-    file.write_bytes(file.read_bytes()[:-8])
-
-
-def _newer(path: Path) -> None:
-    import hashlib
-
-    body = json.loads((path / "bank.json").read_text()) | {"version": VERSION + 1}
-    (path / "bank.json").write_text(json.dumps(body))
-    hashes = json.loads((path / "hashes.json").read_text())
-    hashes["files"]["bank.json"] = hashlib.sha256((path / "bank.json").read_bytes()).hexdigest()
-    (path / "hashes.json").write_text(json.dumps(hashes))
-    (path / "signature.json").unlink()
-
-
-@pytest.mark.parametrize(
-    ("harm", "code"),
-    [
-        (_links, "link"),
-        (_pickle, "pickle"),
-        (_truncate, "another-content"),
-        (_newer, "newer-version"),
-        (lambda path: (path / "extra.sh").write_text("x"), "stray-file"),
-        (lambda path: (path / "bank.json").unlink(), "nothing-to-import"),
-    ],
-)
-def test_a_hostile_export_is_refused_and_changes_nothing(
-    ws: Workspace, ids: dict[str, str], tmp_path: Path, harm: Callable[[Path], object], code: str
-) -> None:
-    path = export_prompts(ws, list(ids.values()), "bundle", tmp_path / "b").path
-    harm(path)
-    with new_workspace(tmp_path / "other") as other:
-        with pytest.raises(ExportError, check=coded(code)):
-            import_file(other, path)
-        assert other.bank.prompts() == ()
-
-
-def test_a_format_can_be_named_where_looks_do_not_tell(ws: Workspace, ids: dict[str, str], tmp_path: Path) -> None:
-    path = export_prompts(ws, [ids["plain"]], "langfuse", tmp_path / "p.json").path
-    assert import_file(ws, path, "langfuse").prompts == (ids["plain"],)
-    with pytest.raises(ExportError, check=coded("not-this-format")):
-        import_file(ws, path, "langchain")
-
-
-@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + ".json", "a" * 300 + ".prompty", "a\0b.zip", "~nobody-here/x"])
-@pytest.mark.parametrize("format", [None, "bundle", "langchain", "prompty", "promptfoo", "peft"])
-def test_a_name_that_no_disk_can_hold_is_refused_in_a_sentence(ws: Workspace, name: str, format: str | None) -> None:
-    with pytest.raises(ExportError):
-        import_file(ws, Path(name), format)
-
-
-def test_two_imports_at_once_bring_in_each_prompt_once(ws: Workspace, tmp_path: Path) -> None:
-    for number in range(8):
-        text = f"---\nname: n{number}\n---\nuser:\nAsk {number // 2}: {{{{text}}}}\n"  # each prompt stands in two files
-        (tmp_path / f"{number}.prompty").write_text(text)
-    before = len(ws.bank.prompts())
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda number: import_file(ws, tmp_path / f"{number}.prompty"), range(8)))
-    assert len({one.prompts[0] for one in found}) == 4
-    assert len(ws.bank.prompts()) == before + 4
