@@ -1,7 +1,7 @@
 """Adapters beside the bank: safetensors files named by their SHA-256, in a folder of the home; a row holds the name.
 
-A file is written before the row that names it, whole or not at all, and is never changed. Invariant: what is read has
-the digest that it was asked for by.
+A file is written before the row that names it, whole or not at all. It is never changed, but a damaged one is written
+anew. Invariant: what is read has the digest that it was asked for by.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fedprompt.boundary.tensor_header import MODEL_TENSORS, check_tensors
 from fedprompt.boundary.unfit import Unfit
 from fedprompt.errors import BankError
-from fedprompt.private_file import write_first
+from fedprompt.private_file import write_private
 from fedprompt.prompts.adapter import MAX_NUMBERS, Adapter
 
 __all__ = ["FOLDER", "AdapterFiles"]
@@ -73,11 +73,11 @@ class AdapterFiles:
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.folder / name
-        if path.exists():
-            return
         try:
+            if _whole(path) is not None:
+                return
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_first(path, data)
+            write_private(path, data)
         except OSError as error:
             raise BankError(
                 f"{path}: the adapter cannot be kept ({error.strerror}); free some space, or check the home",
@@ -85,22 +85,28 @@ class AdapterFiles:
             ) from error
 
     def _data(self, digest: str) -> bytes:
-        name = _name(digest)
-        path = next((f / name for f in (self.folder, *self._also) if (f / name).is_file()), None)
-        if path is None:
-            raise BankError(
-                f"the adapter's file {self.folder / name} is not there; {RESTORE}",
-                code="adapter-missing",
-            )
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise BankError(f"{path} is larger than any adapter", code="damaged")
-            data = path.read_bytes()
-        except OSError as error:
-            raise BankError(f"{path} cannot be read ({error.strerror})", code="cannot-read") from error
-        if hashlib.sha256(data).hexdigest() != _DIGEST.fullmatch(digest)[1]:  # type: ignore[index]
-            raise BankError(f"{path} is damaged: its content has another digest; {RESTORE}", code="damaged")
-        return data
+        name, damaged = _name(digest), None
+        for path in (folder / name for folder in (self.folder, *self._also)):
+            try:
+                if (data := _whole(path)) is not None:
+                    return data
+                damaged = damaged or (path if path.exists() else None)
+            except OSError as error:
+                raise BankError(f"{path} cannot be read ({error.strerror})", code="cannot-read") from error
+        if damaged is not None:
+            raise BankError(f"{damaged} is damaged: its content has another digest; {RESTORE}", code="damaged")
+        raise BankError(
+            f"the adapter's file {self.folder / name} is not there; {RESTORE}",
+            code="adapter-missing",
+        )
+
+
+def _whole(path: Path) -> bytes | None:
+    """Return a file's bytes; None if it is not there, or they have not the digest that names it."""
+    if not path.is_file() or path.stat().st_size > MAX_BYTES:
+        return None
+    data = path.read_bytes()
+    return data if hashlib.sha256(data).hexdigest() == path.stem else None
 
 
 def _name(digest: str) -> str:

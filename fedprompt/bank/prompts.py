@@ -286,7 +286,7 @@ def rebuild(name: str, body: str, blob: bytes | None, id: str, files: AdapterFil
         adapter = canonical.get("adapter")
         arrays = None if adapter is None else files.read(str(adapter["file"]))
         return Prompt.from_canonical(name, canonical, vectors, arrays)
-    except (FedPromptError, ValueError, KeyError, TypeError) as error:
+    except (FedPromptError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, BankError):
             raise
         raise BankError(

@@ -190,7 +190,8 @@ class Bank(
             found.check(source)
             found._files.copy(found._adapters(), self._files.folder)
             kept = kept_aside(source if self.path is None else self.path)
-            self.backup(kept, adapted=(EVERY,))
+            with new_file(kept) as temporary:  # the files of its adapters stay where they are
+                copy_to_file(self._database, temporary, rows_copied([EVERY]))
             replace_rows(self._database, copy)
         return kept
 

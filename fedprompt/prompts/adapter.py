@@ -23,6 +23,7 @@ __all__ = ["MAX_NUMBERS", "A", "Adapter", "B"]
 A, B = ".lora_A", ".lora_B"
 MAX_NUMBERS = 1 << 26  # 256 MiB of float32
 MAX_RANK = 256
+MAX_ALPHA = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class Adapter:
             held[name] = array
         object.__setattr__(self, "arrays", held)
         object.__setattr__(self, "rank", _rank(held))
-        if not 0 < self.alpha <= 1e6 or self.frozen not in ("", A):
+        if not 0 < self.alpha <= MAX_ALPHA or self.frozen not in ("", A):
             raise PromptError(f"an adapter's alpha is a positive number, not {self.alpha}", code="not-well-formed")
         if {module_of(name).rpartition(".")[2] for name in held} != set(self.targets):
             raise PromptError("an adapter's arrays are not those of the targets that it names", code="not-well-formed")
@@ -138,8 +139,10 @@ class Adapter:
         """
         if not {"model", "rank", "alpha", "targets", "file"} <= set(body):
             raise PromptError("an adapter is described by model, rank, alpha, targets and file", code="not-well-formed")
-        frozen = str(body.get("frozen", ""))
-        made = cls(arrays, str(body["model"]), float(body["alpha"]), tuple(map(str, body["targets"])), frozen)
+        alpha, targets = body["alpha"], body["targets"]
+        if type(alpha) not in (int, float) or abs(alpha) > MAX_ALPHA or not isinstance(targets, list | tuple):
+            raise PromptError("an adapter has a number as its alpha, and a list of targets", code="not-well-formed")
+        made = cls(arrays, str(body["model"]), float(alpha), tuple(map(str, targets)), str(body.get("frozen", "")))
         if made.canonical() != dict(body):
             raise PromptError("an adapter's arrays are not those that its description names", code="not-well-formed")
         return made

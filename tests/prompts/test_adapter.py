@@ -74,3 +74,12 @@ def test_values_of_another_size_are_refused(shape: tuple[int, ...]) -> None:
 def test_another_model_is_refused() -> None:
     with pytest.raises(ModelMismatch, check=coded("another-revision")):
         adapter().check_model("sha256:" + "b" * 64, "other", 3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"alpha": 10**400}, {"alpha": "16"}, {"alpha": None}, {"alpha": True}, {"targets": 3}, {"targets": None}],
+)
+def test_a_description_of_other_types_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(PromptError, check=coded("not-well-formed")):
+        Adapter.from_canonical({**adapter().canonical(), **changes}, GOOD)

@@ -57,7 +57,7 @@ class HFModel:
         known = [*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id]
         self._ends = frozenset(int(end) for end in known if end is not None)
         self._lock = threading.RLock()
-        self._adapted: tuple[str, Body] | None = None  # the digest of the last adapter, and the transformer with it
+        self._adapted: tuple[Adapter, Body] | None = None  # the last adapter, and the transformer with it
         self.vocabulary = HFVocabulary(
             tokenizer, self._encoder.plain_batch, lambda ids: self._body.embed(ids, None), len(self._body.rows)
         )
@@ -226,9 +226,9 @@ class HFModel:
             return self._body
         adapter.check_model(self._info.digest, self._info.name, self._info.width)
         kept = self._adapted
-        if kept is None or kept[0] != adapter.digest:
+        if kept is None or kept[0] != adapter:
             check_fits(adapter, self.lora_shapes(adapter.targets))
-            kept = adapter.digest, self._body.beside(factors_of(adapter, self._body.rows.device))
+            kept = adapter, self._body.beside(factors_of(adapter, self._body.rows.device))
             self._adapted = kept
         return kept[1]
 

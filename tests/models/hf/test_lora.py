@@ -142,3 +142,11 @@ def test_a_soft_prompt_and_an_adapter_go_side_by_side_in_one_request() -> None:
     slot = ChoiceQuery(SLOT.render({"text": TEXTS[0]}), tuple((SLOT.words or {}).values()), soft)
     found = lm.choices([slot, asked(adapter_for(lm))[0]]).loglikelihoods
     assert np.allclose(found[0], lm.choices([slot]).loglikelihoods[0], atol=1e-5)
+
+
+def test_two_adapters_of_the_same_factors_and_another_alpha_are_two() -> None:
+    lm = model("llama")
+    first = adapter_for(lm)
+    second = Adapter(first.arrays, first.model, 2 * first.alpha, first.targets)
+    one, other = (np.stack(lm.choices(asked(adapter)).loglikelihoods) for adapter in (first, second))
+    assert not np.allclose(one, other, atol=1e-4)
