@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 PASSED: Mapping[Kind, Code] = {
     "exact": "questions-spent",
     "updates": "updates-spent",
+    "looks": "questions-spent",
+    "trained": "updates-spent",
     "rounds": "round-answered",
     "turns": "privacy-spent",
 }

@@ -84,6 +84,7 @@ class PretrainingAtSite:
         if wanted <= 0 or as_rows(np.zeros(wanted, np.float32)).shape != rows.shape:
             return False
         write_part(self._incoming(digest), first, rows.reshape(-1)[:wanted])
+        self._forget_weights()
         return True
 
     def weights(self, digest: str) -> NDArray[np.float32] | None:
@@ -197,10 +198,13 @@ class PretrainingAtSite:
         return max((number for number in done if number < round), default=0)
 
     def _forget(self, before: int) -> None:
-        """Remove what rounds earlier than the last one left, and weights but the newest."""
+        """Remove what rounds earlier than the last one left."""
         for path in self.folder.glob("*.[0-9]*"):
             if path.suffix[1:].isdecimal() and int(path.suffix[1:]) < before:
                 path.unlink(missing_ok=True)
+
+    def _forget_weights(self) -> None:
+        """Remove weights that came, but the newest two, so that a hub cannot fill the disk."""
         came = sorted(self.folder.glob("came-*"), key=lambda path: path.stat().st_mtime_ns)
         for path in came[:-2]:
             path.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import logging
 import threading
+from dataclasses import replace
+from typing import Literal
 
 from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, TuningError
 from fedprompt.models.sources import Source
@@ -81,9 +83,7 @@ class PretrainingWorker:
         except (LedgerError, EgressRefused):
             raise
         except FedPromptError as error:
-            self.failure = error
-            said = str(error) if isinstance(error, TuningError) else type(error).__name__
-            logger.warning("site %s: %s failed: %s", self.name, task.verb, said)
+            self._failed(task, error)
             return self._gate.send(refused(task, "failed").reply, question=question, known=task.known)
 
     def _taken(self, task: WeightsTask, parcel: Parcel[Task]) -> bool:
@@ -124,24 +124,33 @@ class PretrainingWorker:
             return refused(task, "too-few-cases")
         if (weights := side.weights(task.digest)) is None:
             return refused(task, "bad-weights")
-        side.take_steps(task.round, weights, question)
         most = side.study.privacy.updates or side.study.rounds.count
-        spent: Beside = {
-            "rounds": {self._scope: Rise(task.round)},
-            "updates": {self._contents: Count(1, most if self._bounded else None)},
-        }
+        if (charged := self._charge("trained", most)) is None:
+            return refused(task, "updates-spent")
+        spent: Beside = {"rounds": {self._scope: Rise(task.round)}, **charged}
+        try:
+            side.take_steps(task.round, weights, question)
+        except TuningError as error:
+            return self._failed_on(task, error, spent)
         return Answer(PretrainReply(task=task.task, round=task.round, documents=side.corpus.counts.kept), beside=spent)
 
     def _looked(self, task: PerplexityTask, least: int) -> Answer:
         """Answer for each round once, so that a hub cannot have the held-out text tell it weights of its choice."""
-        scope = f"{self._scope} held out"
-        if task.round > self.side.study.rounds.count:
+        scope, study = f"{self._scope} held out", self.side.study
+        measured = (0, *study.rounds.scored_of(study.rounds.count))
+        if task.round not in measured:
             return refused(task, "not-allowed")
         if task.round + 1 <= self._tally.number("rounds", scope):
             return refused(task, "round-answered")
         if (weights := self.side.weights(task.digest)) is None:
             return refused(task, "bad-weights")
-        found = self.side.held_out(weights)
+        if (charged := self._charge("looks", study.privacy.questions or len(measured))) is None:
+            return refused(task, "questions-spent")
+        spent: Beside = {"rounds": {scope: Rise(task.round + 1)}, **charged}
+        try:
+            found = self.side.held_out(weights)
+        except TuningError as error:
+            return self._failed_on(task, error, spent)
         if found.documents < least:
             return refused(task, "too-few-cases")
         reply = PerplexityReply(
@@ -150,7 +159,25 @@ class PretrainingWorker:
             tokens=found.tokens,
             documents=found.documents,
         )
-        return Answer(reply, beside={"rounds": {scope: Rise(task.round + 1)}})
+        return Answer(reply, beside=spent)
+
+    def _charge(self, kind: Literal["trained", "looks"], most: int) -> Beside | None:
+        """Return what is to be kept beside an answer, None where the text has answered as often as it may."""
+        if self._bounded and self._tally.number(kind, self._contents) >= most:
+            return None
+        return {kind: {self._contents: Count(1, most if self._bounded else None)}}
+
+    def _failed_on(self, task: Task, error: TuningError, spent: Beside) -> Answer:
+        """Answer what failed on the weights that came: one document may have made it fail, so it is charged."""
+        if error.code != "not-finite":  # the disk, or a file of the site's own
+            raise error
+        self._failed(task, error)
+        return replace(refused(task, "failed", tells=True), beside=spent)
+
+    def _failed(self, task: Task, error: FedPromptError) -> None:
+        self.failure = error
+        said = str(error) if isinstance(error, TuningError) else type(error).__name__
+        logger.warning("site %s: %s failed: %s", self.name, task.verb, said)
 
     def _described(self, task: DescribeTask) -> DescribeReply:
         counts = self.side.corpus.counts

@@ -14,6 +14,7 @@ __all__ = ["Beside", "Count", "Kind", "Passed", "Rise", "Value", "after", "merge
 # exact: exact questions answered over the lifetime of a set of cases. updates: rounds that were tuned on it. cases:
 # which those are, by the texts that a study reads, and rows: by all columns of their file. asked: each question. terms:
 # under which study and bound they were asked last, as JSON. sums: what a site keeps of the secure sum it is in.
+# trained, looks: rounds that trained weights on a site's text, and losses that were told of it, over its lifetime.
 # privacy: noised answers over the lifetime of a set of cases, by how they were noised; turns: how often it was charged;
 # noised: the numbers that were drawn; budget: under which terms it was spent last, as JSON.
 Kind = Literal[
@@ -26,6 +27,8 @@ Kind = Literal[
     "asked",
     "terms",
     "sums",
+    "trained",
+    "looks",
     "privacy",
     "turns",
     "noised",

@@ -53,7 +53,7 @@ def ask_perplexity(hub: Asks, site: str, *, round: int, digest: str, seed: int) 
 
 
 class HeldOutPerplexity(Verb):
-    """A mean over at least ``min_cases`` held-out documents, rounded; once for each round."""
+    """A mean over at least ``min_cases`` held-out documents, rounded; once for each measured round and the start."""
 
     name = "perplexity"
     task = PerplexityTask

@@ -1,9 +1,11 @@
 """A site accepts a study of pre-training knowing what leaves, and answers it over its own text."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fedprompt.errors import DataError, EgressRefused, FederationError, ModelError
 from fedprompt.evaluation.column_map import BY_NAME
@@ -11,6 +13,7 @@ from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.site.folder import SiteFolder
 from fedprompt.site.pretraining_worker import PretrainingWorker
+from fedprompt.site.tally import Tally
 from fedprompt.tuning.pretraining.flat_files import digest_of
 from fedprompt.verbs.describe import ask_describe
 from fedprompt.verbs.perplexity import ask_perplexity
@@ -93,6 +96,96 @@ def test_a_site_answers_each_round_once_and_only_with_weights_that_came_whole(ho
     assert code(lambda: ask_perplexity(hub, ANT, round=0, digest=digest, seed=1)) == "round-answered"
     again = opened(home, tmp_path / ANT)  # a new process goes on from the files
     assert ask_perplexity(asks(again), ANT, round=0, digest=digest, seed=0) == first
+
+
+@pytest.fixture
+def accepted(home: Home, tmp_path: Path) -> PretrainingWorker:
+    site_study_accept(home, write_study(tmp_path))
+    return opened(home, write_texts(tmp_path, (ANT,))[ANT][0])
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(FederationError) as refused:
+        call()
+    return refused.value.code
+
+
+def sent(hub: Hub, weights: NDArray[np.float32]) -> str:
+    list(send_weights(hub, ANT, weights, digest_of(weights)))
+    return digest_of(weights)
+
+
+def test_weights_that_make_a_loss_infinite_spend_the_round_and_the_look(accepted: PretrainingWorker) -> None:
+    hub, weights = asks(accepted), accepted.side.model.values
+    cut = accepted.side.model.matrices
+    bad = sent(hub, np.concatenate([weights[:cut] * np.float32(1e12), np.full_like(weights[cut:], 1e30)]))
+
+    def answers(digest: str) -> list[str]:
+        return [
+            code_of(lambda: ask_perplexity(hub, ANT, round=1, digest=digest, seed=0)),
+            code_of(lambda: ask_pretrain(hub, ANT, round=1, digest=digest, seed=0)),
+        ]
+
+    assert answers(bad) == ["failed", "failed"]
+    assert answers(sent(hub, weights)) == ["round-answered", "round-answered"]
+    assert (
+        code_of(lambda: next(take_update(hub, ANT, weights.size, round=1, seed=0, precision="float32"))) == "bad-task"
+    )
+
+
+def test_only_measured_rounds_have_a_loss(home: Home, tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    study.write_text(study.read_text().replace("{count: 2,", "{count: 2, scored: 1,"))
+    site_study_accept(home, study)
+    worker = opened(home, write_texts(tmp_path, (ANT,))[ANT][0])
+    hub = asks(worker)
+    digest = sent(hub, worker.side.model.values)
+    assert code_of(lambda: ask_perplexity(hub, ANT, round=1, digest=digest, seed=0)) == "not-allowed"
+    for number in (0, 2):
+        assert ask_perplexity(hub, ANT, round=number, digest=digest, seed=0).documents >= 2
+
+
+def test_another_study_of_the_same_text_has_no_rounds_or_losses_of_its_own_until_it_says_so(
+    home: Home, tmp_path: Path
+) -> None:
+    study, texts = write_study(tmp_path), write_texts(tmp_path, (ANT,))[ANT][0]
+    folder = SiteFolder(home.sites / ANT)
+
+    def asked() -> tuple[Callable[[int], object], Callable[[int], object]]:
+        site_study_accept(home, study)
+        site = enrolled(home, None)
+        name = study.read_text().splitlines()[0].removeprefix("study: ")
+        worker = open_pretraining_worker(home, site, site.the_study(name), texts, BY_NAME)
+        hub = asks(worker)
+        digest = sent(hub, worker.side.model.values)
+        return (
+            lambda number: ask_perplexity(hub, ANT, round=number, digest=digest, seed=0),
+            lambda number: ask_pretrain(hub, ANT, round=number, digest=digest, seed=0),
+        )
+
+    look, train = asked()
+    for number in range(3):
+        look(number)
+    for number in (1, 2):
+        train(number)
+    tally = Tally(folder.ledger, folder.replies)
+    assert not tally.numbers("updates") and not tally.numbers("exact")  # labelled cases of the site have answered none
+    study.write_text(study.read_text().replace("study: small", "study: other"))
+    look, train = asked()
+    assert (code_of(lambda: look(0)), code_of(lambda: train(1))) == ("questions-spent", "updates-spent")
+    more = "{min_cases: 2, updates: 3, questions: 4}"
+    study.write_text(study.read_text().replace("study: other", "study: third").replace("{min_cases: 2}", more))
+    look, train = asked()
+    look(0)
+    train(1)
+    assert (code_of(lambda: look(1)), code_of(lambda: train(2))) == ("questions-spent", "updates-spent")
+
+
+def test_weights_of_many_digests_do_not_fill_the_disk(accepted: PretrainingWorker) -> None:
+    hub, weights = asks(accepted), accepted.side.model.values
+    for shift in range(4):
+        sent(hub, weights + np.float32(shift))
+    assert len(list(accepted.side.folder.glob("came-*"))) == 2
 
 
 def test_a_model_that_is_larger_than_the_policy_allows_is_neither_accepted_nor_trained(
