@@ -88,7 +88,7 @@ def show_accountant() -> None:
 class Lazy:
     """Cases of a site, prepared when they are first sampled; implements ``per_case`` and the mean loss' slope."""
 
-    def __init__(self, model: Any, cases: Sequence[Any], folder: Path | None = None) -> None:
+    def __init__(self, model: Any, cases: Sequence[Any]) -> None:
         self._model, self._cases, self._known = model, cases, dict[int, tuple[Any, int]]()
 
     def __len__(self) -> int:
@@ -118,8 +118,9 @@ class Lazy:
         return PerCase(losses, slopes)
 
     def loglikelihoods(self, vectors: Vectors) -> NDArray[np.float64]:
-        """Refuse: only held-out cases are looked at, and these are prepared at once."""
-        raise NotImplementedError
+        """Return [cases, labels] log-likelihoods; all cases are prepared for it, and none is kept."""
+        found: NDArray[np.float64] = prepared(self._model, self._cases).loglikelihoods(vectors)
+        return found
 
     def loss_and_gradient(self, vectors: Vectors, rows: Sequence[int]) -> Any:
         """Return the mean loss and its slope."""

@@ -103,14 +103,15 @@ class PrivateAnswers:
                 "the hub's operator for 'dp: {unit: group}'",
                 code="unit-is-a-group",
             )
-        units = len(_units(splits.tune))
-        if plan.covers("tune") and plan.dp.at_delta * units >= 1:
-            raise DataError(
-                f"the study's delta of {plan.dp.at_delta:.2g} is for sites of about {plan.dp.cases:,} cases. This site "
-                f"has {units:,}, so that whole ones could leave within it; ask the hub's operator for a smaller "
-                "'dp: {delta: ...}' or for more 'cases'",
-                code="delta-too-large",
-            )
+        for split in (one for one in SPLITS if plan.covers(one)):
+            units = len(_units(splits.cases(split)))
+            if plan.dp.at_delta * units >= 1:
+                raise DataError(
+                    f"the study's delta of {plan.dp.at_delta:.2g} is for sites of about {plan.dp.cases:,} cases. This "
+                    f"site has {units:,} in {split}, so that whole ones could leave within it; ask the hub's operator "
+                    "for a smaller 'dp: {delta: ...}' or for more 'cases'",
+                    code="delta-too-large",
+                )
         self._known, self._splits, self._study, self.plan = known, splits, digest, plan
         self._named, self._round = study.study, study.tuning.steps
         self._tally, self._replies, self._most, self._random = tally, replies, most, random

@@ -202,6 +202,15 @@ def test_the_operator_may_allow_less_than_the_study(tmp_path: Path) -> None:
     assert asks.tune(START, round=1, steps=2, seed=0) is None and asks.refused["privacy-spent"] == 1
 
 
+@pytest.mark.parametrize(("covers", "split"), [("tuning", "tune"), ("scores", "validation")])
+def test_a_delta_within_which_whole_cases_could_leave_is_refused_of_each_covered_split(
+    tmp_path: Path, covers: str, split: str
+) -> None:
+    loose = dp_study(cases=10, delta=0.09, covers=[covers])  # a site has more than 11 in each split
+    with pytest.raises(DataError, match=split, check=coded("delta-too-large")):
+        site(tmp_path, loose)
+
+
 def test_groups_are_hidden_as_one_and_single_cases_of_groups_are_refused(tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -4,7 +4,7 @@ Each step is a gathering of its own. A site that stays away before its masked ve
 stays away afterwards is. What a step found is kept before the next is asked, so that a run which stopped goes on.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -20,7 +20,7 @@ from fedprompt.federation.weights import most_cases
 from fedprompt.privacy.secure_sums.keys import Member
 from fedprompt.privacy.secure_sums.masks import Whole
 from fedprompt.privacy.secure_sums.occasion import Occasion
-from fedprompt.privacy.secure_sums.sums import unmasked
+from fedprompt.privacy.secure_sums.sums import added, unmasked
 from fedprompt.strategies.strategy import Update
 from fedprompt.study.schema import Study
 from fedprompt.verbs.sums.confirm import ask_sum_confirm
@@ -184,13 +184,15 @@ class SecureRound:
         def found() -> Found:
             asked = tuple(site for site in self.sites if site in members and members[site].key in sealed)
             gathering = self.gather("tune", ask, asked, max(self._least, min(self.quorum, len(asked))))
-            total: Whole | None = None
             came: list[str] = []
-            for site, vector in gathering:
-                total = vector.copy() if total is None else np.add(total, vector, out=total)
-                came.append(site)
+
+            def vectors() -> Iterator[Whole]:
+                for site, vector in gathering:
+                    came.append(site)
+                    yield vector
+
+            total = added(vectors())
             self._enough(came)
-            assert total is not None
             return {"sites": came, "seconds": dict(gathering.seconds), **pack_total(total)}, gathering.missing
 
         body = self._once("masked", found, missing)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from fedprompt.errors import ReplyUntrue
+from fedprompt.errors import FederationError, ReplyUntrue
 from fedprompt.privacy.secure_sums.keys import Member, check_members
 from fedprompt.privacy.secure_sums.occasion import Occasion
 from fedprompt.privacy.secure_sums.participant import Participant
@@ -78,7 +78,7 @@ class SumKeys(Verb):
         occasion = Occasion(task.study, task.round, task.seed)
         try:
             check_members([member], occasion, 1, None if known is None else {known})
-        except Exception as error:
+        except FederationError as error:
             raise ReplyUntrue(
                 f"site '{terms.site}' sent keys for the secure sum that are not signed with its own key "
                 f"({fingerprint(member.key)})",
