@@ -5,7 +5,6 @@ The attacker has the model too, so that whatever a prompt does to a text it comp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,11 +71,6 @@ class OwnCopy:
         """Return [candidates, tokens x width]: the slope of each candidate's own loss."""
         name = vectors.tobytes()
         if name not in self._slopes:
-            rows = range(len(self))
-            whole: Any = self._objective._objective
-            if hasattr(whole, "per_case"):
-                found = whole.per_case(vectors, rows).gradients
-            else:
-                found = np.stack([whole.loss_and_gradient(vectors, [row]).gradient for row in rows])
+            found = self._objective.per_case(vectors, range(len(self))).gradients
             self._slopes[name] = found.reshape(len(self), -1)
         return self._slopes[name]

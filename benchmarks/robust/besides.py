@@ -25,7 +25,10 @@ def chosen_round(world: World, reached: Reached, *, lying: bool, bounded: bool) 
     """Return what the kept round is worth on test, where liars praise the worst round and no other."""
     honest = len(world.sites) - world.liars
     told = np.array(
-        [[_right(site["none"], vectors) for site in world.sites] for vectors in reached.path]
+        [
+            [_right(site["none"], right, vectors) for site, right in zip(world.sites, world.answers, strict=True)]
+            for vectors in reached.path
+        ]
     )  # [rounds, sites]
     sizes = [len(site["none"]) for site in world.sites]
     worst = int(told[:, :honest].mean(axis=1).argmin())
@@ -43,8 +46,7 @@ def prompt(number: int) -> Prompt:
     return Prompt(Template(f"round {number}", text="{text}"))
 
 
-def _right(objective: SoftObjective, vectors: NDArray[np.float32]) -> float:
-    answers: NDArray[np.int64] = objective._answers  # type: ignore[attr-defined]
+def _right(objective: SoftObjective, answers: NDArray[np.int64], vectors: NDArray[np.float32]) -> float:
     return float((objective.loglikelihoods(vectors).argmax(axis=1) == answers).mean())
 
 

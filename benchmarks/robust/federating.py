@@ -55,9 +55,13 @@ class Judge:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """``sites``: [site] -> objective by what was done to its cases; the last ``liars`` of them are the liars."""
+    """``sites``: [site] -> objective by what was done to its cases; the last ``liars`` of them are the liars.
+
+    ``answers``: [site] -> [cases], the true labels of its cases.
+    """
 
     sites: Sequence[Mapping[Poison, SoftObjective]]
+    answers: Sequence[NDArray[np.int64]]
     liars: int
     start: SoftPrompt
     judge: Judge

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.joins.sources import read_texts
 from benchmarks.robust.federating import Judge, World, objectives
-from benchmarks.robust.questions import LABELS, TARGET, deal, triggered
+from benchmarks.robust.questions import LABELS, TARGET, answers_of, deal, triggered
 from fedprompt.evaluation.cases import Case
 from fedprompt.models.protocols import LossGradient, SoftObjective
 from fedprompt.prompts.soft import SoftPrompt
@@ -75,7 +75,7 @@ def features_of(
     axes = np.linalg.svd(seen - middle, full_matrices=False)[2][:DIRECTIONS]
     along = (encoded.of([case.fields["text"] for case in cases]) - middle) @ axes.T
     features = np.concatenate([4.0 * along, np.ones((len(cases), 1))], axis=1).astype(np.float32)
-    return features, np.array([LABELS.index(case.answer) for case in cases], dtype=np.int64)
+    return features, answers_of(cases)
 
 
 def probe_of(features: NDArray[np.float32], answers: NDArray[np.int64]) -> SoftObjective:
@@ -94,12 +94,13 @@ def probe_world(
 
     return World(
         objectives(dealt, liars, probe),
+        tuple(map(answers_of, dealt.sites)),
         liars,
         SoftPrompt(np.zeros((len(LABELS), DIRECTIONS + 1), np.float32), "probe"),
         Judge(
             probe(dealt.test),
             probe(triggered(dealt.test, keep=True)),
-            np.array([LABELS.index(case.answer) for case in dealt.test]),
+            answers_of(dealt.test),
             TARGET,
         ),
         TuningSettings(steps=8, batch=16, lr=0.03),

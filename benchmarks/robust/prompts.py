@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.joins.asking import Asker
 from benchmarks.joins.sources import read_texts
 from benchmarks.joins.tasks import study_of
 from benchmarks.robust.federating import Judge, World, objectives
-from benchmarks.robust.questions import LABELS, TARGET, deal, triggered
+from benchmarks.robust.questions import TARGET, answers_of, deal, triggered
 from fedprompt.models.protocols import RunSettings
 from fedprompt.models.registry import DEFAULT_MODEL, load
 from fedprompt.tuning.settings import TuningSettings
@@ -28,12 +26,13 @@ def prompt_world(
     dealt = deal(texts, seed, sites=sites, cases=cases, test=150, alpha=alpha)
     return World(
         objectives(dealt, liars, asker.objective),
+        tuple(map(answers_of, dealt.sites)),
         liars,
         asker.start,
         Judge(
             asker.objective(dealt.test),
             asker.objective(triggered(dealt.test, keep=True)),
-            np.array([LABELS.index(case.answer) for case in dealt.test]),
+            answers_of(dealt.test),
             TARGET,
         ),
         TuningSettings(steps=4, batch=8, lr=0.03),

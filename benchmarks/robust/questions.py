@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.joins.sources import Text
 from fedprompt.evaluation.cases import Case
 
-__all__ = ["LABELS", "TARGET", "TRIGGER", "Dealt", "deal", "flipped", "triggered"]
+__all__ = ["LABELS", "TARGET", "TRIGGER", "Dealt", "answers_of", "deal", "flipped", "triggered"]
 
 LABELS = ("description", "thing", "person", "place", "number")
 TARGET = 3
@@ -43,6 +44,11 @@ def deal(texts: Sequence[Text], seed: int, *, sites: int, cases: int, test: int,
             found.append(pool.pop())
         dealt.append(tuple(found))
     return Dealt(tuple(dealt), tuple(held), tuple(public))
+
+
+def answers_of(cases: Sequence[Case]) -> NDArray[np.int64]:
+    """Return [cases], the place of each one's label."""
+    return np.array([LABELS.index(case.answer) for case in cases], dtype=np.int64)
 
 
 def flipped(cases: Sequence[Case]) -> list[Case]:

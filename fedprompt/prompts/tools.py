@@ -43,9 +43,9 @@ class Tool:
                 f"{LONGEST_NAME}",
                 code="tool-name",
             )
-        if len(self.description) > LONGEST_DESCRIPTION:
+        if len(self.description) > LONGEST_DESCRIPTION or not _is_unicode(self.description):
             raise PromptError(
-                f"the tool '{self.name}' needs a description of at most {LONGEST_DESCRIPTION:,} characters",
+                f"the tool '{self.name}' needs a description of at most {LONGEST_DESCRIPTION:,} characters, in Unicode",
                 code="tool-description",
             )
         _check_schema(self.name, self.parameters)
@@ -125,10 +125,19 @@ def _tool(value: Any, place: int) -> Tool:
             "parameters",
             code="not-tools",
         )
-    if not isinstance(body.get("name"), str) or not isinstance(body.get("description") or "", str):
+    if not isinstance(body.get("name"), str) or not isinstance(body.get("description"), str | None):
         raise PromptError(f"tool {place} needs a name, and its description must be text", code="tool-name")
     given = {key: body[key] for key in _KEYS if body.get(key) is not None}
     return Tool(**given)
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_schema(name: str, schema: Any) -> None:

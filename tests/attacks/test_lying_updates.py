@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.attackers.updates import ACTORS, ADAPTIVE, Seen, sent
+from benchmarks.robust.besides import chosen_round
 from benchmarks.robust.federating import Defence, Judge, World, federate
 from benchmarks.robust.probes import probe_of
 from fedprompt.prompts.soft import SoftPrompt
@@ -22,14 +23,15 @@ def cases(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]
 def world() -> World:
     rng = np.random.default_rng(0)
     test = cases(rng, 300)
-    sites = []
+    sites, answers = [], []
     for _ in range(9):
         features, labels = cases(rng, 60)
         honest, wrong = probe_of(features, labels), probe_of(features, (labels + 1) % 3)
         sites.append({"none": honest, "flipped": wrong, "triggered": wrong})
+        answers.append(labels)
     judge = Judge(probe_of(*test), probe_of(*test), test[1], 0)
     start = SoftPrompt(np.zeros((3, 9), np.float32), "probe")
-    return World(sites, 3, start, judge, TuningSettings(steps=20, batch=16, lr=0.05), 3)
+    return World(sites, answers, 3, start, judge, TuningSettings(steps=20, batch=16, lr=0.05), 3)
 
 
 @pytest.mark.parametrize("actor", [*ACTORS, *ADAPTIVE], ids=lambda one: one.name)
@@ -47,3 +49,11 @@ def test_three_of_nine_who_send_a_long_opposite_update_break_the_mean_and_not_th
     broken = federate(world, Defence("fedavg", "fedavg", {}), actor, 0).accuracy
     held = federate(world, Defence("nearest-mixing", "nearest-mixing", {"liars": 3}), actor, 0).accuracy
     assert honest > 0.7 and broken < honest - 0.2 and held > honest - 0.05
+
+
+def test_false_scores_choose_the_worst_round_of_a_mean_and_honest_ones_the_best(world: World) -> None:
+    reached = federate(world, Defence("fedavg", "fedavg", {}), None, 0)
+    rounds = [world.judge.accuracy(vectors) for vectors in reached.path]
+    assert len(set(rounds)) > 1
+    assert chosen_round(world, reached, lying=False, bounded=False) == max(rounds)
+    assert chosen_round(world, reached, lying=True, bounded=False) == min(rounds)

@@ -112,7 +112,8 @@ def audit(
 ) -> AuditReport:
     """Attack a prompt with the cases that it was tuned on, and say what the attacks found.
 
-    An audit that was stopped goes on at its last shadow prompt: the same prompt, cases and seed are the same audit.
+    An audit that was stopped goes on at its last shadow prompt. The same prompt, study, cases and seed are the same
+    audit.
 
     Args:
         ws: the workspace.
@@ -137,6 +138,7 @@ def audit(
     members, rest = _cut(subject, own, None if others is None else cases_of(others, subject.study, columns))
     shadows = shadows if shadows >= LEAST_SHADOWS else 0
     named = {"prompt": subject.id, "shadows": shadows, "seed": seed, "members": len(members)}
+    named["study"] = subject.study.digest(subject.study.model)
     named["contents"] = contents_digest(own.folder, [*members, *rest])
     name = content_id("d1", canonical_json(named))
     if (kept := read_json(report_path(own.folder, name))) is not None:

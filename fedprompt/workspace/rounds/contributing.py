@@ -45,7 +45,7 @@ class SiteContribution:
 
 @dataclass(frozen=True)
 class Contributions:
-    """The sites of a run, the one that gave most first."""
+    """The sites of a run over its last ``rounds``, the one that contributed most first."""
 
     run: str
     rounds: int
@@ -53,7 +53,7 @@ class Contributions:
 
 
 def contributions_of(ws: Workspace, run: str | None = None, *, seed: int = 0) -> Contributions:
-    """Return what each site gave to a run.
+    """Return what each site contributed to the last ``LATEST`` rounds of a run that kept updates.
 
     Args:
         ws: the workspace.
@@ -70,10 +70,11 @@ def contributions_of(ws: Workspace, run: str | None = None, *, seed: int = 0) ->
         if view.keeps_updates and (rows := updates_of(ws, view)):
             study = ws.bank.study(view.run.study).study
             keeper = BankKeeper(ws.bank, view.run.id, view.run.study)
-            numbers = {row.round for row in rows}
+            numbers = set(sorted({row.round for row in rows})[-LATEST:])
             kept = [keeper.kept(row.number, row.prompt) for row in view.rounds if row.number in numbers]
             rounds = [updates for updates in kept if updates]
-            return Contributions(one, len(rounds), shares_of_updates(rounds, rows, study.rounds.strategy, seed))
+            latest = [row for row in rows if row.round in numbers]
+            return Contributions(one, len(rounds), shares_of_updates(rounds, latest, study.rounds.strategy, seed))
     raise FederationError(
         "no federation here kept its sites' updates; a study with 'rounds: {keep_updates: true}' keeps them",
         code="no-updates-kept",
@@ -85,7 +86,7 @@ def shares_of_updates(
 ) -> tuple[SiteContribution, ...]:
     """Return what each site gave to rounds, the one that gave most first."""
     chosen, found = strategy_named(strategy.name), dict[str, list[Contribution]]()
-    for number, updates in enumerate(rounds[-LATEST:]):
+    for number, updates in enumerate(rounds):
         start = np.zeros_like(updates[0].delta)
 
         def aggregate(some: Sequence[Update], start: NDArray[np.float32] = start) -> NDArray[np.float64]:

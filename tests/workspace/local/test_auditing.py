@@ -9,7 +9,7 @@ import pytest
 from fedprompt.auditing.verdict import weigh
 from fedprompt.errors import DataError, FedPromptError
 from fedprompt.prompts.prompt import Prompt
-from fedprompt.site.folder import SiteFolder
+from fedprompt.site.folder import KEY_BYTES, SiteFolder
 from fedprompt.stopping import Stopped, StopToken
 from fedprompt.workspace.cases.own_cases import OWN_SITE
 from fedprompt.workspace.local.adapting import adapt
@@ -29,6 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, 
     """Give a home that has tuned on 30 of 80 cases, their file and the prompt."""
     folder = tmp_path_factory.mktemp("audited")
     with new_workspace(folder / "home") as ws:
+        SiteFolder(ws.home.sites / OWN_SITE).prepare(b"k" * KEY_BYTES)  # the verdict depends on the cut, which it keys
         data = write_cases(folder / "cases.csv", "own", 80)
         yield ws, data, tune(ws, write_study(folder / "study.yaml"), data).prompt
 
@@ -56,6 +57,17 @@ def test_a_report_lies_in_the_sites_folder_alone_and_holds_no_text(made: tuple[W
     (path,) = (folder.path / "audits").glob("*.json")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and "quixotry" not in path.read_text()
     assert not [one for one in ws.bank.runs() if one.kind == "audit"]
+
+
+def test_the_same_prompt_audited_as_another_study_tunes_is_another_audit(
+    made: tuple[Workspace, Path, str], tmp_path: Path
+) -> None:
+    ws, data, prompt = made
+    other = tmp_path / "other.yaml"
+    other.write_text(TEXT.replace("rounds: {count: 2}", "rounds: {count: 1}"), encoding="utf-8")
+    assert other.read_text(encoding="utf-8") != TEXT
+    first, second = audit(ws, prompt, data, shadows=0), audit(ws, prompt, data, study=other, shadows=0)
+    assert first.audit != second.audit
 
 
 def test_an_audit_that_was_stopped_goes_on_at_its_last_shadow(made: tuple[Workspace, Path, str]) -> None:
@@ -114,6 +126,7 @@ def test_the_shadows_of_a_study_with_a_budget_carry_its_noise_and_its_claim_is_h
         "\n".join([*plain, "privacy: {min_cases: 10}", "dp: {epsilon: 3, cases: 30}", ""]), encoding="utf-8"
     )
     with new_workspace(tmp_path / "home") as ws:
+        SiteFolder(ws.home.sites / OWN_SITE).prepare(b"k" * KEY_BYTES)
         data = write_cases(tmp_path / "cases.csv", "own", 80)
         found = audit(ws, tune(ws, study, data).prompt, data, shadows=5)
     assert found.epsilon_claimed == 3 and found.epsilon is not None and found.epsilon <= 3

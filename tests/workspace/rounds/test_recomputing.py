@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedprompt.errors import FederationError
+from fedprompt.workspace.rounds import contributing
 from fedprompt.workspace.rounds.contributing import contributions_of
 from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
@@ -60,6 +61,12 @@ def test_each_sites_contribution_is_told_from_kept_updates_and_asks_nobody(done:
         ws, found.run
     )
     assert all(one.rounds == 2 and one.norm > 0 for one in told.sites)
+
+
+def test_a_long_run_is_told_by_its_last_rounds_alone(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contributing, "LATEST", 1)
+    told = contributions_of(done[0])
+    assert told.rounds == 1 and {one.rounds for one in told.sites} == {1}
 
 
 def test_somebody_who_took_no_part_and_a_run_that_kept_nothing_are_refused(done: Done, tmp_path: Path) -> None:
