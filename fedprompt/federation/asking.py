@@ -1,17 +1,19 @@
 """How a run asks its sites, whatever it asks: whom, how many must answer, and side by side where the transport can."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fedprompt.errors import FederationError, ReplyUntrue
 from fedprompt.federation.gathering import Gathering, Step
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.orders import Controls
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Rounds
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "in_round"]
 
 T = TypeVar("T")
 
@@ -97,3 +99,13 @@ class Asking:
             stop=self.stop,
             everyone=self.everyone,
         )
+
+
+@contextmanager
+def in_round(number: int) -> Iterator[None]:
+    """Say which round it was that could not be completed."""
+    try:
+        yield
+    except FederationError as error:
+        kind = ReplyUntrue if isinstance(error, ReplyUntrue) else FederationError
+        raise kind(f"round {number}: {error}", code=error.code) from error

@@ -7,7 +7,6 @@ then its record. A run that stopped goes on with the same numbers.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedprompt.errors import FederationError, ReplyUntrue, SiteRefused
-from fedprompt.federation.asking import Asking
+from fedprompt.federation.asking import Asking, in_round
 from fedprompt.federation.gathering import Missing
 from fedprompt.federation.pacing import deadline_of
 from fedprompt.federation.weights import most_cases, weighed
@@ -138,7 +137,7 @@ class PretrainRounds:
         for number in range(len(done), rounds.count + 1):
             self.asking.stop.check()
             self.asking.look()
-            with _named(number):
+            with in_round(number):
                 made = self._round(number, done)
                 done.append(self._looked(made, looks=number in rounds.scored_of(rounds.count)))
             self.keeper.write(done[-1])
@@ -362,13 +361,3 @@ def aggregate_files(
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {site: one.get(site, 0) + other.get(site, 0) for site in sorted({*one, *other})}
-
-
-@contextmanager
-def _named(number: int) -> Iterator[None]:
-    """Say which round it was that could not be completed."""
-    try:
-        yield
-    except FederationError as error:
-        kind = ReplyUntrue if isinstance(error, ReplyUntrue) else FederationError
-        raise kind(f"round {number}: {error}", code=error.code) from error

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from fedprompt.strategies.fedavg import moved, weighted_mean
+from fedprompt.strategies.fedavg import moved
+from fedprompt.strategies.fedavgm import with_momentum
 from fedprompt.strategies.strategy import Aggregate, Options, Rate, Share, State, Strategy, Update
 
 __all__ = ["DiLoCo"]
@@ -36,6 +37,5 @@ class DiLoCo(Strategy):
         Raises:
             FederationError: no updates, no cases among them, or shapes that differ.
         """
-        mean = weighted_mean(start, updates)
-        velocity = options["momentum"] * state.get("velocity", np.zeros_like(mean)) + mean
+        mean, velocity = with_momentum(start, updates, options["momentum"], state)
         return Aggregate(moved(start, options["lr"] * (mean + options["momentum"] * velocity)), {"velocity": velocity})

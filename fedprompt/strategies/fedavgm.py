@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fedprompt.strategies.fedavg import moved, weighted_mean
 from fedprompt.strategies.strategy import Aggregate, Options, Rate, Share, State, Strategy, Update
 
-__all__ = ["FedAvgM"]
+__all__ = ["FedAvgM", "with_momentum"]
 
 
 class Momentum(Options):
@@ -33,6 +33,17 @@ class FedAvgM(Strategy):
         Raises:
             FederationError: no updates, no cases among them, or shapes that differ.
         """
-        mean = weighted_mean(start, updates)
-        velocity = options["momentum"] * state.get("velocity", np.zeros_like(mean)) + mean
+        _, velocity = with_momentum(start, updates, options["momentum"], state)
         return Aggregate(moved(start, options["lr"] * velocity), {"velocity": velocity})
+
+
+def with_momentum(
+    start: NDArray[np.float32], updates: Iterable[Update], momentum: float, state: State
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the updates' weighted mean, and the velocity ``momentum v + mean`` after the state's ``v``.
+
+    Raises:
+        FederationError: no updates, no cases among them, or shapes that differ.
+    """
+    mean = weighted_mean(start, updates)
+    return mean, momentum * state.get("velocity", np.zeros_like(mean)) + mean

@@ -6,13 +6,13 @@ and who answered. Updates are summed as they come, in the order of sites.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from fedprompt.errors import FederationError, ReplyUntrue
+from fedprompt.errors import FederationError
+from fedprompt.federation.asking import in_round
 from fedprompt.federation.fednova import normalised
 from fedprompt.federation.gathering import Gathering, Missing, Step
 from fedprompt.federation.kept_sums import InMemory
@@ -178,7 +178,7 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
             yield whole
 
     chosen = course.rounds.strategy
-    with _named(plan.number):
+    with in_round(plan.number):
         state = {} if last is None else last.state
         if course.rounds.secure_sums is None:
             tuned = plan.gather("tune", tune)
@@ -216,13 +216,3 @@ def _round(plan: _Plan, last: RoundRecord | None) -> RoundRecord:
         orders=() if controls is None else controls.since(),
         state=aggregate.state,
     )
-
-
-@contextmanager
-def _named(number: int) -> Iterator[None]:
-    """Say which round it was that could not be completed."""
-    try:
-        yield
-    except FederationError as error:
-        kind = ReplyUntrue if isinstance(error, ReplyUntrue) else FederationError
-        raise kind(f"round {number}: {error}", code=error.code) from error

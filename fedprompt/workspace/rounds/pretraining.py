@@ -244,7 +244,8 @@ def _begun(ws: Workspace, run: str, digest: str, settings: Mapping[str, Any], re
             code="nothing-to-resume",
         )
     row = ws.bank.start_run(run, kind="pretrain", study=digest, settings=settings)
-    return None if row.result is None else from_json(PretrainResult, row.result)
+    found = None if row.result is None else from_json(PretrainResult, row.result)
+    return None if found is None or not Path(found.folder).is_dir() else found
 
 
 def _rounds(

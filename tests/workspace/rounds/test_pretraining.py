@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def test_perplexity_falls_and_a_study_takes_the_model_by_its_name(tmp_path: Path
     assert model.info.digest == found.digest and Path(found.folder) == home / "trained" / "small-1"
     again = run(home, study, sites, name="small-1")
     assert again == found  # it is shown, not run
+    shutil.rmtree(found.folder)
+    once_more = run(home, study, sites, name="small-1")
+    assert load("small-1", home).info.digest == once_more.digest == found.digest
 
 
 @pytest.mark.whole
