@@ -6,7 +6,6 @@ A step is a batch of 16 of the demo's movie reviews with their one-token answers
 objective over the whole vocabulary as Trainer has it, AdamW without decay at one rate. Both sides begin with the same
 factors and take the same batches in the same order, so that their losses must agree step by step. Each side runs in a
 process of its own, in turn; medians after two steps, peaks of each process.
-
 """
 
 import argparse

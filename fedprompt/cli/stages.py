@@ -34,6 +34,8 @@ def stages(
     chosen = [name.strip() for name in only.split(",") if name.strip()]
     if unknown := [name for name in chosen if name not in STAGES]:
         raise typer.BadParameter(f"'{unknown[0]}' is not a stage; use {', '.join(STAGES)}", param_hint="--only")
+    if not chosen:
+        raise typer.BadParameter(f"no stage is named; use {', '.join(STAGES)}", param_hint="--only")
     wanted, files = cast("list[StageName]", chosen), sites(site)
     read_as = columns(map_, header, group)
     with open_workspace(home) as ws, Teller() as tell:

@@ -42,15 +42,8 @@ class LoraTunable:
         options = _options(study)
         key = model.info.digest, options
         if self._drawn is None or self._drawn[0] != key:
-            self._drawn = (
-                key,
-                drawn(model.info.digest, self.layers(_tunes(model).lora_shapes(options.targets)), options),
-            )
+            self._drawn = key, drawn(model.info.digest, _tunes(model).lora_shapes(options.targets), options)
         return self._drawn[1]
-
-    def layers(self, shapes: Mapping[str, tuple[int, int]]) -> Mapping[str, tuple[int, int]]:
-        """Return which of a model's layers of the targets' names get factors: module -> (out, in); all of them."""
-        return shapes
 
     def shape(self, model: CausalModel, study: Study) -> tuple[int, ...]:
         """Return (size,)."""

@@ -114,7 +114,7 @@ def foretell(
         StudyError, DataError, ModelError: as ``run_stages`` would.
     """
     found = []
-    for stage, file in _files(ws, study, only).items():
+    for stage, file in _files(ws, study, read_study(study, complete_scorers), only).items():
         taken = forecast(ws, file, sites, columns=columns, report=report, stop=stop)
         found.append(StageForecast(stage, taken.seconds, taken.sent + taken.received))
     return tuple(found)
@@ -142,7 +142,8 @@ def run_stages(
         FederationError, DataError, ModelError: as ``federate``.
         Stopped: it was to end; what is done is kept.
     """
-    parsed, files = read_study(study, complete_scorers), _files(ws, study, only)
+    parsed = read_study(study, complete_scorers)
+    files = _files(ws, study, parsed, only)
     found: list[StageFound] = []
     for place, (stage, file) in enumerate(files.items()):
 
@@ -150,9 +151,10 @@ def run_stages(
             share = (place + progress.done / max(progress.total, 1e-9)) / len(files)
             report(Progress(stage, f"{WORDS[stage]}: {progress.message}", share, 1.0, None, progress.detail))
 
+        done = {row.id for row in ws.bank.runs(kind="federate") if row.state == "done"}
         begun = _restart_peak()
         result = federate(ws, file, sites, columns=columns, seed=seed, report=told, stop=stop)
-        memory = _kept_memory(ws, result.run, begun)
+        memory = _kept_memory(ws, result.run, begun and result.run not in done)
         if "template" in only and not found:
             found.append(_stage("template", result, result.test["manual"], parsed, sites, ws, memory))
         if stage != "template":
@@ -160,9 +162,8 @@ def run_stages(
     return StagesResult(parsed.study, seed, tuple(found), tuple(map(_step, found, found[1:])))
 
 
-def _files(ws: Workspace, study: Path, only: Sequence[StageName]) -> dict[StageName, Path]:
-    """Write the study of each stage into the home and return the files."""
-    parsed = read_study(study, complete_scorers)
+def _files(ws: Workspace, study: Path, parsed: Study, only: Sequence[StageName]) -> dict[StageName, Path]:
+    """Write the study of each stage into the home and return the files; ``study`` is the file of ``parsed``."""
     if "soft" in only and parsed.soft is None:
         raise StudyError(
             f"{study}: the study has no 'soft:' part, so there is no soft prompt to tune; add one, or leave 'soft' out",
@@ -253,10 +254,10 @@ def _restart_peak() -> bool:
     return True
 
 
-def _kept_memory(ws: Workspace, run: str, begun: bool) -> int | None:
+def _kept_memory(ws: Workspace, run: str, measured: bool) -> int | None:
     """Return the most memory that a run took; measured now if it has just been run, as the bank has it if before."""
     kept = ws.bank.stages(run).get(KEPT)
-    if kept is None and begun and (match := re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())) is not None:
+    if kept is None and measured and (match := re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())) is not None:
         kept = {"bytes": 1024 * int(match[1])}
         ws.bank.record_stage(run, KEPT, kept)
     return None if kept is None else int(kept["bytes"])

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 from fedprompt.cli.main import app
 from fedprompt.errors import StudyError
 from fedprompt.stopping import Stopped, StopToken
+from fedprompt.study.files import read_study
 from fedprompt.workspace.progress import Progress
+from fedprompt.workspace.rounds.federating import federate
 from fedprompt.workspace.rounds.stages import foretell, run_stages
 from tests.coded import coded
 from tests.new_bank import new_workspace
@@ -52,6 +54,16 @@ def test_each_stage_is_a_run_that_is_kept_and_a_stopped_one_goes_on(tmp_path: Pa
         assert 0 < expected["soft"] < expected["lora"]
 
 
+def test_memory_is_told_of_a_run_that_was_measured_and_of_no_other(tmp_path: Path) -> None:
+    file, files = written(tmp_path)
+    with new_workspace(tmp_path / "home") as ws:
+        foretell(ws, file, files)  # writes the study of each stage
+        federate(ws, ws.home.path / "stages" / f"{read_study(file).study}-lora.yaml", files)
+        first = run_stages(ws, file, files, only=("soft", "lora"))
+        assert [one.memory is None for one in first.stages] == [False, True]
+        assert run_stages(ws, file, files, only=("soft", "lora")) == first
+
+
 def test_a_study_without_a_soft_prompt_has_no_such_stage(tmp_path: Path) -> None:
     file, files = written(tmp_path)
     file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "soft": None}))
@@ -75,4 +87,5 @@ def test_the_command_prints_the_stages_as_json(tmp_path: Path) -> None:
     ]
     found = CliRunner().invoke(app, asked)
     assert found.exit_code == 0 and '"stage": "lora"' in found.stdout
-    assert CliRunner().invoke(app, [*asked, "--only", "full"]).exit_code != 0
+    for none in ("full", "", " , "):
+        assert CliRunner().invoke(app, [*asked, "--only", none]).exit_code == 2
