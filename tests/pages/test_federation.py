@@ -11,11 +11,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from app.panels.federation import updates
 from fedprompt.federation.orders import Taken
 from fedprompt.study.versions import OWN
 from fedprompt.workspace.cases.evaluation_sets import Reading, evaluation_sets, keep_file, keep_reading
 from fedprompt.workspace.jobs.jobs import submit
 from fedprompt.workspace.people import machine_person
+from fedprompt.workspace.rounds.contributing import contributions_of
 from fedprompt.workspace.rounds.federation_view import UpdateRow, federation_view, federations, likened, updates_of
 from fedprompt.workspace.rounds.gathering_now import Teller, run_now
 from fedprompt.workspace.rounds.given_orders import BankDesk, give_order, orders_of
@@ -215,7 +217,9 @@ def test_what_a_federation_will_take_is_shown_before_it_is_begun(open_page: Open
     assert "2 rounds" in messages(at)["forecast_earlier_rounds"]
 
 
-def test_updates_that_a_study_keeps_are_likened_and_outliers_marked(open_page: Open, ws: Workspace) -> None:
+def test_updates_that_a_study_keeps_are_likened_and_outliers_marked(
+    open_page: Open, ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     submit(ws, "federate", arguments(ws, KEEPING))
     at = open_page("federation")
     view = federation_view(ws, federations(ws)[0].id)
@@ -223,6 +227,11 @@ def test_updates_that_a_study_keeps_are_likened_and_outliers_marked(open_page: O
     assert [(row.round, row.site) for row in found] == [(1, "clinic"), (1, "ward"), (2, "clinic"), (2, "ward")]
     assert all(row.norm > 0 and row.cosine is not None and -1 <= row.cosine <= 1 for row in found)
     assert [name for name in messages(at) if name.startswith("updates_odd_") or name == "updates_none_odd"]
+    asked: list[str] = []
+    monkeypatch.setattr(updates, "contributions_of", lambda ws, run: asked.append(run) or contributions_of(ws, run))
+    at.toggle(key="federation_contributions").set_value(True).run()
+    at.run()
+    assert "federation_contributed" in messages(at) and asked == [view.run.id]  # worked out once, drawn twice
 
 
 def test_an_update_against_the_others_or_far_longer_stands_out() -> None:

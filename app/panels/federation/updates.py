@@ -9,7 +9,7 @@ import streamlit as st
 from app.display.named import named
 from app.display.palette import dashes, finished, palette, shapes
 from app.display.plain import plain
-from app.session import workspace
+from app.session import bank_stamp, workspace
 from fedprompt.workspace.rounds.contributing import contributions_of
 from fedprompt.workspace.rounds.federation_view import OPPOSED, UpdateRow
 
@@ -59,10 +59,12 @@ def draw_contributions(run: str) -> None:
         "result, not whether a site is honest.",
     ):
         return
-    found = contributions_of(workspace(), run)
-    named("federation_contributed").caption(
-        f"Averages over the last {found.rounds} rounds. The Shapley values of all sites add up to 1."
-    )
+    asked = (bank_stamp(), run)
+    if st.session_state.get("federation_shares", (None,))[0] != asked:
+        st.session_state["federation_shares"] = (asked, contributions_of(workspace(), run))
+    found = st.session_state["federation_shares"][1]
+    over = "1 round" if found.rounds == 1 else f"the last {found.rounds} rounds"
+    named("federation_contributed").caption(f"Averages over {over}. The Shapley values of all sites add up to 1.")
     st.dataframe(
         pd.DataFrame(
             [

@@ -17,9 +17,9 @@ from fedprompt.workspace.local.audit_report import ATTACKS, AuditReport, own_aud
 __all__ = ["draw_audit"]
 
 ABOUT = (
-    "The audit attacks this prompt with your own cases, on this machine. It tries to tell the cases that the prompt "
-    "was tuned on from other cases. Nothing leaves. Run it before you publish a template, join as a donor, or release "
-    "a pack."
+    "The audit attacks this prompt with your own cases. It tries to tell the cases that the prompt "
+    "was tuned on from other cases. Nothing leaves this machine. Run it before you publish a template, join as a "
+    "donor, or release a pack."
 )
 CONTROLS = {
     "overfitted": "an overfitted prompt",
@@ -28,7 +28,7 @@ CONTROLS = {
 }
 LOOKS = {
     "leak": ("error", "Found a leak", ":material/warning:"),
-    "none-seen": ("info", "Found none that it could see", ":material/search:"),
+    "none-seen": ("info", "Found no leak", ":material/search:"),
     "cannot-tell": ("warning", "Cannot tell", ":material/help:"),
 }
 
@@ -136,7 +136,7 @@ def _scores(found: AuditReport) -> None:
         for kind, counts in (("tuned on", seen.members), ("others", seen.others))
         for place, (low, high) in enumerate(zip(seen.edges, seen.edges[1:], strict=False))
     ]
-    st.markdown("**Scores of the strongest attack**", help=f"The attack tells members {ATTACKS[seen.attack]}.")
+    st.markdown("**Scores of the strongest attack**", help=f"The attack distinguishes members {ATTACKS[seen.attack]}.")
     chart = (
         alt.Chart(pd.DataFrame(rows))
         .mark_bar(opacity=0.55, strokeWidth=1.5)
@@ -182,5 +182,8 @@ def _curve(found: AuditReport) -> None:
             tooltip=[alt.Tooltip("false:Q", format=".1%"), alt.Tooltip("true:Q", format=".1%")],
         )
     )
-    st.markdown("**ROC curve**", help="The dashed line is guessing. A curve further above it tells more.")
+    st.markdown(
+        "**ROC curve**",
+        help="The dashed line is guessing. The further the curve is above it, the more the prompt discloses.",
+    )
     st.altair_chart(finished(alt.layer(guess, line).properties(height=240)), alt="ROC curve of the strongest attack")

@@ -138,7 +138,9 @@ def _said(found: ShownCases) -> list[str]:
     """Return in sentences which cases cannot be examples."""
     told = []
     if found.unlabelled:
-        told.append(f"{found.unlabelled:,} cannot be shown: no correct answer, or none of the variant's answers.")
+        told.append(
+            f"{found.unlabelled:,} cannot be shown: the correct answer is missing, or is not one of the variant's."
+        )
     if found.over:
         told.append(f"{found.over:,} are over the {MOST_EXAMPLES} examples that a variant can show.")
     return told

@@ -22,7 +22,7 @@ from fedprompt.workspace.playground.trials import Check
 
 __all__ = ["ask_judge", "draw_judge_cost", "said_most"]
 
-SMALL = "A small model often gives no points that can be read. A larger chat model judges better."
+SMALL = "A small model often answers without points. A larger chat model judges better."
 KEPT = "The rubric is kept as long as the run is."
 NOT_IN_STUDY = "The study holds the rubric and not this choice, so each site chooses its own judge."
 LONGEST_WORD = 32  # tokens of an answer that is chosen

@@ -49,7 +49,7 @@ def draw_shown(number: int) -> None:
     many = "1 example" if len(shown) == 1 else f"{len(shown)} examples"
     with st.expander(f"Shows {many}", icon=":material/school:", key=key(number, "shown")):
         st.caption(
-            "Each stands before the text, with its correct answer. An example is never scored: it is left out "
+            "Each example comes before the text, with its correct answer. Examples are never scored: they are left out "
             "of the cases for every variant."
         )
         for place, one in enumerate(shown):
@@ -58,7 +58,7 @@ def draw_shown(number: int) -> None:
                 text = text if len(text) <= SHORT else f"{text[:SHORT]}…"
                 st.markdown(f"**{plain(one['answer'])}** {plain(text)}", width="stretch")
                 st.button(
-                    f"Take example {place + 1} out",
+                    f"Remove example {place + 1}",
                     key=key(number, f"unshow_{place}"),
                     icon=":material/close:",
                     type="tertiary",
@@ -66,7 +66,7 @@ def draw_shown(number: int) -> None:
                     args=(number, place),
                 )
         st.button(
-            "Take all examples out",
+            "Remove all examples",
             key=key(number, "unshow_all"),
             icon=":material/delete:",
             on_click=_take_out,

@@ -33,7 +33,7 @@ __all__ = [
 ATTACKS: Mapping[str, str] = {
     "loss": "by how well the prompt answers each case",
     "lira": "against shadow prompts (LiRA)",
-    "all-but-one": "by somebody who knows all other cases",
+    "all-but-one": "with knowledge of all other cases",
     "words": "by the words nearest to its vectors",
     "canaries": "by made-up cases that were planted",
 }
