@@ -139,29 +139,38 @@ class Worker:
         if charged is None:  # before anything is computed
             return refused(task, "questions-spent")
         if private is not None:
-            steps = task.steps if isinstance(task, StepsTask) and private.plan.covers("tune") else 0
+            steps = 0
+            # Steps that the verb refuses, and says why, cost nothing: how many there are is the hub's to say.
+            if isinstance(task, StepsTask) and private.plan.covers("tune") and self.side.not_taken(task) is None:
+                steps = task.steps
             spent = private.charge(noised, steps, sizes=SPLITS if task.verb == "describe" else ())
-            if spent is None and not (isinstance(task, StepsTask) and self.side.not_taken(task)):
+            if spent is None:
                 return refused(task, "privacy-spent")
-            charged = merged(charged, spent or {})
+            charged = merged(charged, spent)
         if isinstance(task, StepsTask) and (private is None or not private.plan.covers("tune")):
             update = self.questions.charge_update()
             if update is None and self.side.not_taken(task) is None:  # else the verb refuses, and says why
                 return refused(task, "updates-spent")
             charged = merged(charged, update or {})
+
+        def counted(found: Answer) -> Answer:
+            return replace(found, beside=merged(found.beside, charged, {} if private is None else private.drawn))
+
         try:
             found = verb.answer(self.side, task, parcel.arrays, question)
         except (LedgerError, EgressRefused):
             raise
-        except FedPromptError as error:
+        except Exception as error:
             if not parcel.arrays:
                 raise
             # Vectors that a hub brings may fail on one case alone, so that this is an answer, and is charged as one.
+            found = counted(replace(refused(task, "failed", tells=True), beside=verb.failed(self.side, task)))
+            if not isinstance(error, FedPromptError):  # a fault, which whoever runs this process is to see
+                self._gate.send(found.reply, question=question, known=task.known, beside=found.beside)
+                raise
             self._failed(task, error)
-            found = replace(refused(task, "failed", tells=True), beside=verb.failed(self.side, task))
-        if not found.tells:
             return found
-        return replace(found, beside=merged(found.beside, charged, {} if private is None else private.drawn))
+        return counted(found) if found.tells else found
 
     def _failed(self, task: Task, error: FedPromptError) -> None:
         self.failure = error  # for who runs this process; the hub is told that it failed, no more
