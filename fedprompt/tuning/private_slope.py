@@ -12,7 +12,7 @@ float32 digits may differ (1e-5 of its length was measured).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from fedprompt.privacy.rounded_noise import WIDTH, RandomBytes, rounded_noise, s
 
 __all__ = ["PrivateSteps", "clipped_to_grid", "private_slope"]
 
+AT_ONCE = 1 << 24  # numbers of slopes that are held together, 64 MiB of float32; whole numbers add up the same in parts
 Units = Sequence[Sequence[int]]
 """The rows of each unit: one row each, or those of a group."""
 
@@ -96,18 +97,30 @@ def private_slope(
     taken = [list(units[int(place)]) for place in sampled(len(units), steps.rate, random)]
     noise = rounded_noise(vectors.size, random)
     total, losses = np.zeros(vectors.size, dtype=np.int64), list[float]()
-    rows = [row for unit in taken for row in unit]
-    if rows:
+    for part in _parts(taken, max(1, AT_ONCE // vectors.size)):
+        rows = [row for unit in part for row in unit]
         found = _each_apart(objective, vectors, rows)
         slopes = found.gradients.reshape(len(rows), -1)
-        losses = [loss for loss in found.losses.tolist() if math.isfinite(loss)]
-        if len(rows) != len(taken):
-            ends = np.cumsum([len(unit) for unit in taken])
-            slopes = np.stack([part.mean(axis=0) for part in np.split(slopes, ends[:-1])])
-        total = clipped_to_grid(slopes, steps).sum(axis=0)
+        losses += [loss for loss in found.losses.tolist() if math.isfinite(loss)]
+        if len(rows) != len(part):
+            ends = np.cumsum([len(unit) for unit in part])
+            slopes = np.stack([each.mean(axis=0) for each in np.split(slopes, ends[:-1])])
+        total += clipped_to_grid(slopes, steps).sum(axis=0)
     gradient = (total + noise) * (steps.step / steps.expected)
     loss = math.fsum(losses) / len(losses) if losses else 0.0
     return LossGradient(loss, gradient.reshape(vectors.shape).astype(np.float32))
+
+
+def _parts(units: Units, most: int) -> Iterator[Units]:
+    """Yield units one after the other, of ``most`` rows together, or a larger one alone."""
+    part: list[Sequence[int]] = []
+    for unit in units:
+        if part and sum(map(len, part)) + len(unit) > most:
+            yield part
+            part = []
+        part.append(unit)
+    if part:
+        yield part
 
 
 def _each_apart(objective: CaseObjective, vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:

@@ -90,6 +90,24 @@ def test_a_group_counts_as_one_however_many_cases_it_has() -> None:
     assert np.abs(one - mean).max() <= 1
 
 
+def test_large_slopes_are_taken_a_few_at_a_time_and_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = PrivateSteps(1.0, 1.0, 2.0, 10.0)
+    cases = Slopes(np.random.default_rng(0).normal(size=(9, 6)).astype(np.float32))
+    units = [[0, 1], [2], [3, 4, 5], [6], [7], [8]]
+    asked: list[int] = []
+
+    def heard(vectors: NDArray[np.float32], rows: Sequence[int]) -> PerCase:
+        asked.append(len(rows))
+        return Slopes.per_case(cases, vectors, rows)
+
+    monkeypatch.setattr(cases, "per_case", heard)
+    whole = private_slope(cases, VECTORS, units, steps, from_secret(b"k", b"s"))
+    monkeypatch.setattr("fedprompt.tuning.private_slope.AT_ONCE", 3 * VECTORS.size)
+    parts = private_slope(cases, VECTORS, units, steps, from_secret(b"k", b"s"))
+    assert asked == [9, 3, 3, 3]
+    assert parts.gradient.tobytes() == whole.gradient.tobytes() and parts.loss == whole.loss
+
+
 def test_an_empty_sample_gives_noise_and_a_broken_case_adds_nothing() -> None:
     steps = PrivateSteps(1e-9, 1.0, 1.0, 1.0)
     found = private_slope(Slopes(np.ones((4, 6))), VECTORS, [[0], [1], [2], [3]], steps, from_secret(b"k", b"e"))
