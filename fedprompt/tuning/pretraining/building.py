@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from fedprompt.errors import ModelError
+from fedprompt.models.hf.loading import read_config, read_weights, refusing_folder
 from fedprompt.tuning.pretraining.flat import FlatModel
 
 __all__ = ["FolderTokenizer", "built", "fresh_config", "weights_in", "write_folder"]
@@ -63,20 +64,14 @@ def weights_in(folder: Path, config: Any = None) -> tuple[Any, int]:
     """Return the configuration of what :func:`built` would return, and how many weights it has; none are made.
 
     Raises:
-        ModelError: the folder's configuration is not one of a causal language model.
+        ModelError: the folder's configuration is not one of a causal language model, or builds more than it holds.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     auto: Any = AutoModelForCausalLM
-    try:
-        found = config or AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        with torch.device("meta"):
-            lm = auto.from_config(found, trust_remote_code=False)
-    except Exception as error:  # what a library raises for files that are no model's is up to it
-        raise ModelError(
-            f"{folder} is not a causal language model that can be loaded ({type(error).__name__})",
-            code="not-a-language-model",
-        ) from error
+    found = config or read_config(folder)
+    with refusing_folder(folder), torch.device("meta"):
+        lm = auto.from_config(found, trust_remote_code=False)
     return found, sum(one.numel() for one in lm.parameters())
 
 
@@ -84,32 +79,17 @@ def built(folder: Path, config: Any = None, seed: int = 0, device: str = "cpu") 
     """Return the model of a folder, or a fresh one of a configuration, whose weights follow from the seed.
 
     Raises:
-        ModelError: the folder's model cannot be loaded.
+        ModelError: the folder's model cannot be loaded, or lacks weights.
     """
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if config is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             auto: Any = AutoModelForCausalLM
             lm: Any = auto.from_config(config, trust_remote_code=False, attn_implementation="sdpa")
-        return FlatModel(lm.to(device))
-    try:
-        lm = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            attn_implementation="sdpa",
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-        )
-    except Exception as error:  # what a library raises for files that are no model's is up to it
-        raise ModelError(
-            f"{folder} is not a causal language model that can be loaded ({type(error).__name__})",
-            code="not-a-language-model",
-        ) from error
+    else:
+        lm, _ = read_weights(folder, torch.float32, "sdpa")
     return FlatModel(lm.to(device))
 
 

@@ -14,6 +14,7 @@ from fedprompt.models.assets.folder_check import check_files
 from fedprompt.models.hf.chat_format import ChatFormatError, filled_format
 from fedprompt.models.hf.model import HFModel
 from fedprompt.models.protocols import RunSettings
+from fedprompt.tuning.pretraining.building import built, weights_in
 from tests.coded import coded
 from tests.models import tiny
 from tests.peak_memory import megabytes_beyond
@@ -93,6 +94,18 @@ def test_weights_that_a_model_needs_are_never_drawn_at_random(model: Path) -> No
     (model / "config.json").write_text(json.dumps(made))
     with pytest.raises(ModelError, check=coded("weights-missing")):
         HFModel.load(model, name="tiny", settings=SETTINGS)
+    with pytest.raises(ModelError, check=coded("weights-missing")):
+        built(model)
+
+
+@pytest.mark.parametrize("read", [weights_in, built])
+def test_what_is_trained_is_read_before_it_is_built_too(model: Path, read: Callable[[Path], object]) -> None:
+    _changed(model, num_hidden_layers=10**9)
+    with pytest.raises(ModelError, check=coded("size-out-of-bounds")):
+        read(model)
+    _changed(model, num_hidden_layers=1_000)
+    with pytest.raises(ModelError, check=coded("sizes-unlike-weights")):
+        read(model)
 
 
 @pytest.mark.parametrize(
