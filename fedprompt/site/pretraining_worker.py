@@ -2,18 +2,15 @@
 
 import hashlib
 import hmac
-import logging
-import threading
 from dataclasses import replace
 from typing import Literal
 
-from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, TuningError
+from fedprompt.errors import TuningError
 from fedprompt.models.sources import Source
-from fedprompt.site.admission import not_now, question_of
 from fedprompt.site.folder import SiteFolder
-from fedprompt.site.gate import Gate, Outgoing
 from fedprompt.site.pretraining import PretrainingAtSite
 from fedprompt.site.tally import Tally
+from fedprompt.site.task_worker import TaskWorker
 from fedprompt.study.versions import OWN
 from fedprompt.trust.signing import site_identity
 from fedprompt.verbs.beside import Beside, Count, Rise
@@ -25,14 +22,11 @@ from fedprompt.verbs.refusals import Code
 from fedprompt.verbs.update import UpdateReply, UpdateTask
 from fedprompt.verbs.verb import Answer, refused
 from fedprompt.verbs.weights import WeightsReply, WeightsTask
-from fedprompt.verbs.wire import unpack_task
 
 __all__ = ["PretrainingWorker"]
 
-logger = logging.getLogger(__name__)
 
-
-class PretrainingWorker:
+class PretrainingWorker(TaskWorker):
     """One site's worker; ``side`` is what its verbs work with. ``bounded`` as for ``site.worker.Worker``."""
 
     def __init__(
@@ -45,50 +39,26 @@ class PretrainingWorker:
         source: Source | None = None,
         version: str = OWN,
     ) -> None:
-        self.name, self.side = name, side
-        self._folder, self._bounded, self._source, self._version = folder, bounded, source, version
-        study = side.study
-        self._ledger = folder.ledger
-        budget = min(study.privacy.replies, folder.policy.replies)
-        self._gate = Gate(self._ledger, folder.replies, study=side.digest, budget=budget)
-        self._tally = Tally(self._ledger, folder.replies)
-        self._contents = hmac.new(folder.key, side.corpus.digest.encode(), hashlib.sha256).hexdigest()
-        self._one = threading.Lock()
-        self.failure: FedPromptError | None = None
+        ledger = folder.ledger
+        super().__init__(
+            name=name,
+            folder=folder,
+            ledger=ledger,
+            digest=side.digest,
+            contents=hmac.new(folder.key, side.corpus.digest.encode(), hashlib.sha256).hexdigest(),
+            replies=side.study.privacy.replies,
+            source=source,
+            version=version,
+        )
+        self.side, self._bounded = side, bounded
+        self._tally = Tally(ledger, folder.replies)
 
-    def handle(self, data: bytes) -> Outgoing:
-        """Answer one task; asked again, with the bytes that it was answered with.
-
-        Raises:
-            LedgerError: the ledger cannot be written, or is not the one that the hub has seen; nothing leaves.
-            EgressRefused: the bytes are no task at all, so there is nothing to answer.
-        """
-        parcel = unpack_task(data)
-        with self._one:
-            return self._handle(parcel)
-
-    def _handle(self, parcel: Parcel[Task]) -> Outgoing:
-        task = parcel.message
-        question = question_of(parcel, self._contents, self._version)
-        if (other := self._gate.refuse_other(task.task, task.known)) is not None:
-            return other
-        try:
-            code: Code | None = not_now(task, self.side.digest, self._folder, self._ledger, model=self._source)
-            if code is None and isinstance(task, WeightsTask) and not self._taken(task, parcel):
-                code = "bad-weights"
-            if code is None and (kept := self._gate.again(question, task.known)) is not None:
-                return kept
-            found = refused(task, code) if code is not None else self._answer(parcel, question)
-            return self._gate.send(found.reply, found.arrays, question=question, known=task.known, beside=found.beside)
-        except (LedgerError, EgressRefused):
-            raise
-        except FedPromptError as error:
-            self._failed(task, error)
-            return self._gate.send(refused(task, "failed").reply, question=question, known=task.known)
-
-    def _taken(self, task: WeightsTask, parcel: Parcel[Task]) -> bool:
+    def _unfit(self, parcel: Parcel[Task]) -> Code | None:
         """Keep a part, though it may have come before: what came may have been removed since."""
-        return self.side.take_part(task.digest, task.part, parcel.arrays["start"])
+        task = parcel.message
+        if isinstance(task, WeightsTask) and not self.side.take_part(task.digest, task.part, parcel.arrays["start"]):
+            return "bad-weights"
+        return None
 
     def _answer(self, parcel: Parcel[Task], question: str) -> Answer:
         side, task = self.side, parcel.message
@@ -173,11 +143,6 @@ class PretrainingWorker:
             raise error
         self._failed(task, error)
         return replace(refused(task, "failed", tells=True), beside=spent)
-
-    def _failed(self, task: Task, error: FedPromptError) -> None:
-        self.failure = error
-        said = str(error) if isinstance(error, TuningError) else type(error).__name__
-        logger.warning("site %s: %s failed: %s", self.name, task.verb, said)
 
     def _described(self, task: DescribeTask) -> DescribeReply:
         counts = self.side.corpus.counts

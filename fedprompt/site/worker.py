@@ -4,24 +4,22 @@ No code travels: a task names prompts of the accepted study, or brings a soft pr
 checked. What a worker logs names codes and counts, never a case.
 """
 
-import logging
-import threading
 from dataclasses import replace
 
-from fedprompt.errors import EgressRefused, FedPromptError, LedgerError, TuningError
+from fedprompt.errors import EgressRefused, FedPromptError, LedgerError
 from fedprompt.evaluation.scorers.scorer import Resources
 from fedprompt.evaluation.splits.cutting import SPLITS, Splits
 from fedprompt.models.chat.through_langchain import LangChainChat
 from fedprompt.models.protocols import CausalModel
 from fedprompt.models.sources import Source
-from fedprompt.site.admission import contents_of, not_now, question_of
+from fedprompt.site.admission import contents_of
 from fedprompt.site.at_site import AtSite
 from fedprompt.site.drawing import Drawing
 from fedprompt.site.exact_questions import ExactQuestions
 from fedprompt.site.folder import SiteFolder
-from fedprompt.site.gate import Gate, Outgoing
 from fedprompt.site.private_answers import limited, private_answers
 from fedprompt.site.tally import Tally
+from fedprompt.site.task_worker import TaskWorker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.study.schema import Study
 from fedprompt.study.versions import OWN
@@ -30,14 +28,11 @@ from fedprompt.verbs.forms import Parcel, Task
 from fedprompt.verbs.registry import verb_named
 from fedprompt.verbs.tune import StepsTask
 from fedprompt.verbs.verb import Answer, refused
-from fedprompt.verbs.wire import unpack_task
 
 __all__ = ["Worker"]
 
-logger = logging.getLogger(__name__)
 
-
-class Worker:
+class Worker(TaskWorker):
     """One site's worker for one accepted study; ``side`` is what its verbs work with.
 
     ``bounded``: whether its cases' lifetime count of exact questions stops an answer, and whether the study's
@@ -60,28 +55,23 @@ class Worker:
         source: Source | None = None,
     ) -> None:
         """Make ready to answer; ``stop`` ends a task between two of its steps or batches, and nothing leaves then."""
-        self.name, self._folder, self._version, self._source = name, folder, version, source
-        self.digest = study.digest(model.info.digest)
-        budget = min(study.privacy.replies, folder.policy.replies)
-        self._ledger = folder.ledger  # one object, which remembers what it checked
         splits = limited(splits, study)
-        self._contents = contents_of(folder.key, splits)
-        tally = Tally(self._ledger, folder.replies)
+        digest = study.digest(model.info.digest)
+        ledger = folder.ledger  # one object, which remembers what it checked
+        tally = Tally(ledger, folder.replies)
+        drawing = drawing or Drawing(folder.key)
+        private = private_answers(folder, study, digest, splits, tally, bounded=bounded, random=drawing.random)
         self.questions = ExactQuestions(
             folder.key, splits, study, model.info.digest, tally, folder.replies, bounded=bounded
         )
-        drawing = drawing or Drawing(folder.key)
-        private = private_answers(folder, study, self.digest, splits, tally, bounded=bounded, random=drawing.random)
-        self._one = threading.Lock()  # one task at a time, whatever the transport
-        self.failure: FedPromptError | None = None  # the last one
         self.side = AtSite(
             name=name,
             folder=folder,
             study=study,
-            digest=self.digest,
+            digest=digest,
             model=model,
             splits=splits,
-            ledger=self._ledger,
+            ledger=ledger,
             resources=resources,
             version=version,
             bounded=bounded,
@@ -89,42 +79,17 @@ class Worker:
             drawing=drawing,
             private=private,
         )
-        self._gate = Gate(self._ledger, folder.replies, study=self.digest, budget=budget, moved=self.side.moved)
-
-    def handle(self, data: bytes) -> Outgoing:
-        """Answer one task; asked again, with the bytes that it was answered with.
-
-        Raises:
-            LedgerError: the ledger cannot be written, or is not the one that the hub has seen; nothing leaves.
-            EgressRefused: the bytes are no task at all, so there is nothing to answer.
-        """
-        parcel = unpack_task(data)
-        with self._one:
-            return self._handle(parcel)
-
-    def _handle(self, parcel: Parcel[Task]) -> Outgoing:
-        task = parcel.message
-        question = question_of(parcel, self._contents, self._version)
-        if (other := self._gate.refuse_other(task.task, task.known)) is not None:
-            return other
-        try:
-            code = not_now(task, self.digest, self._folder, self._ledger, model=self._source)
-            if code is None and (kept := self._gate.again(question, task.known)) is not None:
-                return kept
-            found = self._answer(parcel, question) if code is None else refused(task, code)
-            return self._gate.send(
-                found.reply,
-                found.arrays,
-                question=question,
-                known=task.known,
-                beside=found.beside,
-                about=found.about,
-            )
-        except (LedgerError, EgressRefused):
-            raise
-        except FedPromptError as error:
-            self._failed(task, error)
-            return self._gate.send(refused(task, "failed").reply, question=question, known=task.known)
+        super().__init__(
+            name=name,
+            folder=folder,
+            ledger=ledger,
+            digest=digest,
+            contents=contents_of(folder.key, splits),
+            replies=study.privacy.replies,
+            moved=self.side.moved,
+            source=source,
+            version=version,
+        )
 
     def _answer(self, parcel: Parcel[Task], question: str) -> Answer:
         task = parcel.message
@@ -171,9 +136,3 @@ class Worker:
             self._failed(task, error)
             return found
         return counted(found) if found.tells else found
-
-    def _failed(self, task: Task, error: FedPromptError) -> None:
-        self.failure = error  # for who runs this process; the hub is told that it failed, no more
-        # Tuning's words are a step and a rate; those of others may name a line of the site's own file.
-        said = str(error) if isinstance(error, TuningError) else type(error).__name__
-        logger.warning("site %s: %s failed: %s", self.name, task.verb, said)

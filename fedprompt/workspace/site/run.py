@@ -18,8 +18,8 @@ from typing import Any
 from fedprompt.errors import FederationError, FedPromptError, StudyError
 from fedprompt.evaluation.column_map import BY_NAME, Columns
 from fedprompt.evaluation.splits.assignments import load_assignment
-from fedprompt.site.pretraining_worker import PretrainingWorker
 from fedprompt.site.standing import notes
+from fedprompt.site.task_worker import TaskWorker
 from fedprompt.site.worker import Worker
 from fedprompt.stopping import NEVER, StopToken
 from fedprompt.workspace.answers.study_model import shared_model
@@ -122,7 +122,7 @@ def site_run(
     say(f"loading {accepted.study.model} and {data.name}")
     for note in notes(chosen.folder):
         say(f"note: {note}")
-    worker: Worker | PretrainingWorker
+    worker: TaskWorker
     if accepted.study.pretraining is not None:
         worker = open_pretraining_worker(home, chosen, accepted, data, columns)
     else:
