@@ -16,7 +16,7 @@ from fedprompt.trust.signing import site_identity
 from fedprompt.verbs.beside import Beside, Count, Rise
 from fedprompt.verbs.describe import DescribeReply, DescribeTask
 from fedprompt.verbs.forms import Parcel, Task
-from fedprompt.verbs.perplexity import DIGITS, PerplexityReply, PerplexityTask
+from fedprompt.verbs.perplexity import DIGITS, MOST, PerplexityReply, PerplexityTask
 from fedprompt.verbs.pretrain import PretrainReply, PretrainTask
 from fedprompt.verbs.refusals import Code
 from fedprompt.verbs.update import UpdateReply, UpdateTask
@@ -125,7 +125,7 @@ class PretrainingWorker(TaskWorker):
             return refused(task, "too-few-cases")
         reply = PerplexityReply(
             task=task.task,
-            loss=round(found.total / found.tokens, DIGITS),
+            loss=min(MOST, round(found.total / found.tokens, DIGITS)),
             tokens=found.tokens,
             documents=found.documents,
         )

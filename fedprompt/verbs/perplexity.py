@@ -11,9 +11,10 @@ from fedprompt.verbs.forms import Head, Parcel, Reply, Task
 from fedprompt.verbs.sentences import counted
 from fedprompt.verbs.verb import Asks, Terms, Verb
 
-__all__ = ["DIGITS", "HeldOutPerplexity", "PerplexityReply", "PerplexityTask", "ask_perplexity"]
+__all__ = ["DIGITS", "MOST", "HeldOutPerplexity", "PerplexityReply", "PerplexityTask", "ask_perplexity"]
 
 DIGITS = 4  # of the mean loss in nats that leave, behind the point
+MOST = 1e6  # of it; a larger one leaves as this
 
 
 class PerplexityTask(Task):
@@ -29,7 +30,7 @@ class PerplexityReply(Reply):
     """The mean loss in nats, rounded, over ``tokens`` predicted tokens of ``documents`` documents."""
 
     verb: Literal["perplexity"] = "perplexity"
-    loss: Annotated[float, Field(ge=0, le=1e6)]
+    loss: Annotated[float, Field(ge=0, le=MOST)]
     tokens: Annotated[int, Field(ge=1, le=10**12)]
     documents: Annotated[int, Field(ge=1, le=10**12)]
 

@@ -133,6 +133,14 @@ def test_weights_that_make_a_loss_infinite_spend_the_round_and_the_look(accepted
     )
 
 
+def test_weights_that_make_a_loss_huge_have_an_answer_and_spend_the_look(accepted: PretrainingWorker) -> None:
+    hub, weights = asks(accepted), accepted.side.model.values
+    last = accepted.side.model.layout[-1].begin  # the norm before the logits
+    digest = sent(hub, np.concatenate([weights[:last], np.full_like(weights[last:], 1e12)]))
+    assert ask_perplexity(hub, ANT, round=0, digest=digest, seed=0).loss == 1e6
+    assert code_of(lambda: ask_perplexity(hub, ANT, round=0, digest=digest, seed=1)) == "round-answered"
+
+
 def test_only_measured_rounds_have_a_loss(home: Home, tmp_path: Path) -> None:
     study = write_study(tmp_path)
     study.write_text(study.read_text().replace("{count: 2,", "{count: 2, scored: 1,"))
