@@ -55,9 +55,9 @@ def ready(ws: Workspace, variant: Variant, open_: ExitStack) -> Ready:
             )
         if template.tools and not variant.generate:
             raise JobError("a model calls tools only where it writes text; turn that on", code="tools-need-text")
-        if template.has_soft:
+        if template.has_soft or tuned_part(ws, template, variant.soft) is not None:
             raise JobError(
-                "a soft prompt is vectors, which a chat model cannot read; choose a model of this machine",
+                "a soft prompt or an adapter needs a model of this machine, not a chat model; choose one",
                 code="words-only",
             )
         home = ws.home.path

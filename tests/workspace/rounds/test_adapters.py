@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fedprompt.errors import BankError, ExportError, SiteRefused, StudyError
+from fedprompt.errors import BankError, ExportError, JobError, SiteRefused, StudyError
 from fedprompt.federation.hub import Hub
 from fedprompt.federation.transports.local import LocalTransport
 from fedprompt.models.protocols import LossGradient
@@ -25,6 +25,8 @@ from fedprompt.tuning.tunables.registry import tunable_of
 from fedprompt.verbs.evaluate import ask_evaluate
 from fedprompt.verbs.tune import ask_tune
 from fedprompt.workspace.answers.answering import local_prompt
+from fedprompt.workspace.answers.readying import ready
+from fedprompt.workspace.answers.variants import bank_variant
 from fedprompt.workspace.exchange.exporting import export_prompts, formats, import_file
 from fedprompt.workspace.rounds.federated import FederatedResult
 from fedprompt.workspace.rounds.federating import federate
@@ -107,6 +109,9 @@ def test_a_federations_adapter_is_in_the_bank_with_its_scores_and_answers(done: 
     assert ws.bank.verify() == ()
     given = local_prompt(ws, best).run({"text": "it was wonderful"})
     assert set(given.probabilities or {}) == {"positive", "negative"}
+    on_server = bank_variant(ws, best, "mine").model_copy(update={"model": "openai:gpt-x"})
+    with pytest.raises(JobError, check=coded("words-only")), ExitStack() as stack:
+        ready(ws, on_server, stack)  # a server cannot stand an adapter beside its layers
 
 
 @pytest.mark.whole
