@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.panels.trials.typed_case import REMEMBERED
 from fedprompt.models.scripted import ScriptedModel
+from fedprompt.models.scripted_adapter import scripted_shapes
 from fedprompt.prompts.prompt import Prompt
+from fedprompt.prompts.template import Template
 from fedprompt.study.schema import Study
+from fedprompt.study.tunable import Lora
+from fedprompt.tuning.tunables.lora import drawn
 from fedprompt.workspace.answers.answering import answer_case
 from fedprompt.workspace.playground.trial_files import owner_folder
 from fedprompt.workspace.workspace import Workspace
@@ -62,6 +67,25 @@ def test_choosing_a_tuned_prompt_fills_the_box_and_its_vectors_count(
         assert "{soft}" in at.text_area(key="playground_template").value
         at.button(key="playground_run").click().run()
         assert not at.error
+        said.append((ran(at, ws).cells[0, 0].probabilities or {})["positive"])
+    assert said[0] != said[1]
+
+
+def test_a_prompt_s_adapter_answers_until_it_is_turned_off(home: object, open_page: Open, ws: Workspace) -> None:
+    info = ScriptedModel().info
+    start = drawn(info.digest, scripted_shapes(("mix",)), Lora(rank=2, targets=("mix",)))
+    adapter = start.with_values(np.full(start.values.shape, 0.5, np.float32))
+    template = Template("plain", text="{text} is", words={"positive": " good", "negative": " bad"})
+    at = open_page("playground", ws.bank.record_prompt(Prompt(template, adapter), study=None, origin="federated"))
+    at.session_state["models_folders"] = ["scripted"]
+    at.run()
+    at.selectbox(key="playground_model").select("scripted").run()
+    at.text_area(key="playground_field_text").set_value("a fine day").run()
+    said = []
+    for used in (True, False):
+        at.toggle(key="playground_adapter").set_value(used).run()
+        at.button(key="playground_run").click().run()
+        assert not at.error and not at.exception
         said.append((ran(at, ws).cells[0, 0].probabilities or {})["positive"])
     assert said[0] != said[1]
 

@@ -134,7 +134,7 @@ def fill(number: int, template: Template, soft: str | None) -> None:
             state[key(number, f"message_{place}")] = message.content.replace("{demonstrations}", "")
     state[key(number, "answers")] = write_answers(template.words or {}, spaced=spaced)
     state[key(number, "tools")] = write_tools(template.tools)
-    state[key(number, "soft")] = soft
+    state[key(number, "soft")], state[key(number, "adapter")] = soft, True
     state[key(number, "examples")], state[key(number, "turns")] = [], []
 
 

@@ -66,7 +66,7 @@ def ask_variant(ws: Workspace, number: int, name: str, models: Mapping[str, str]
         template = _template(name, texts, answers or "", read_tools(tools))
         if not template.variables and any(conversion_of(one) for one in _parts(texts)):
             raise PromptError(f"{fieldless(template)}; use the conversion offered above", code="no-field")
-        soft = _ask_soft(ws, number, model) if template.has_soft else None
+        soft = _ask_soft(ws, number, model) if template.has_soft else _ask_adapter(ws, number)
         added = added_servers().get(model)
         kept = st.session_state
         return Variant(
@@ -184,6 +184,20 @@ def _ask_soft(ws: Workspace, number: int, model: str) -> str | None:
             ":material/warning: This soft prompt was tuned for a different model."
         )
     return found
+
+
+def _ask_adapter(ws: Workspace, number: int) -> str | None:
+    """Return the prompt that the boxes were filled from, where it has an adapter and that is not turned off."""
+    chosen = st.session_state.get(key(number, "soft"))
+    if chosen is None or ws.bank.prompt_row(chosen).kind != "adapter":
+        return None
+    used = st.toggle(
+        "Use its adapter",
+        key=key(number, "adapter"),
+        persist_state="session",
+        help="The prompt was tuned with an adapter beside the model. Turn it off to see the model's own answers.",
+    )
+    return str(chosen) if used else None
 
 
 def _ask_settings(number: int) -> dict[str, Any]:
