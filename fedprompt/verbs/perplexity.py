@@ -13,7 +13,7 @@ from fedprompt.verbs.verb import Asks, Terms, Verb
 
 __all__ = ["DIGITS", "MOST", "HeldOutPerplexity", "PerplexityReply", "PerplexityTask", "ask_perplexity"]
 
-DIGITS = 4  # of the mean loss in nats that leave, behind the point
+DIGITS = 2  # of the mean loss in nats that leave, behind the point: what they tell apart is 1 % of a perplexity
 MOST = 1e6  # of it; a larger one leaves as this
 
 

@@ -73,6 +73,6 @@ def pretraining_told(study: Study) -> tuple[str, ...]:
     return (
         "the number of training documents and of held-out documents",
         f"each round, a change of all of the model's weights ({study.rounds.update}), in parts",
-        "before the first round and after each measured round, the mean loss on held-out text with four "
+        "before the first round and after each measured round, the mean loss on held-out text with two "
         "decimals, and its numbers of tokens and documents",
     )
