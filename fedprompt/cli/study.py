@@ -5,12 +5,15 @@ import secrets
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fedprompt.cli.options import Header, Home, Json
 from fedprompt.cli.showing import emit, line, table
+
+if TYPE_CHECKING:
+    from fedprompt.study.schema import Study
 
 __all__ = ["app", "check", "new", "show"]
 
@@ -51,6 +54,16 @@ def new(
     line(f"wrote {out}; review it, edit it, then run: {check}")
 
 
+def _parts(study: "Study") -> str:
+    """Return in a phrase what a study ranks and what its rounds change."""
+    if study.pretraining is not None:
+        rounds, steps = study.rounds.count, study.pretraining.steps
+        return f"it trains a model on unlabelled text, {rounds} round{'' if rounds == 1 else 's'} of {steps} steps"
+    count, moved = len(study.templates), {"soft": "with a soft slot", None: "without a soft slot"}
+    moves = moved.get(study.moves, "with an adapter")
+    return f"{count} template{'' if count == 1 else 's'}, {moves}"
+
+
 @app.command()
 def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
     """Check a study file, and report labels that begin with one another for the model's tokenizer."""
@@ -86,10 +99,7 @@ def check(file: StudyArgument, home: Home = None, json: Json = False) -> None:
     if json:
         emit(found)
     else:
-        soft = "with" if study.soft else "without"
-        count = len(study.templates)
-        parts = f"{count} template{'' if count == 1 else 's'}, {soft} a soft slot"
-        line(f"{file}: the study '{study.study}' is valid: {parts}")
+        line(f"{file}: the study '{study.study}' is valid: {_parts(study)}")
         if promise is not None:
             line(promise.sentence)
             line(promise.details)
